@@ -1,0 +1,216 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from netsim.plugins import Named
+    from netsim.scenario import Scenario
+
+LISTINGS = ("controllers", "scenarios", "traffic", "schedulers", "path-loss", "plugins")
+SEEDS = click.IntRange(0, (1 << 63) - 1)
+
+
+class Commands(click.Group):
+    """The commands of netsim, and those that plugins add."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands, netsim's own first."""
+        return [*self.commands, *sorted(set(self._plugged) - set(self.commands))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command of netsim, else one that a plugin adds."""
+        return self.commands.get(cmd_name) or self._plugged.get(cmd_name)
+
+    @functools.cached_property
+    def _plugged(self) -> dict[str, click.Command]:
+        from netsim.plugins import installed_commands
+
+        commands, errors = installed_commands()
+        for error in errors:
+            click.echo(f"netsim: warning: {_clean(str(error))}", err=True)
+        return commands
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="slicetwin", prog_name="netsim")
+def netsim() -> None:
+    """Simulate a sliced 5G base station, packet by packet, under a controller of its slices."""
+
+
+@netsim.command()
+@click.argument("scenario")
+@click.option("--controller", default="equal", show_default=True, metavar="NAME", help="Who decides the allocation.")
+@click.option("--periods", type=click.IntRange(1, (1 << 63) - 1), metavar="N", help="Controlled periods.")
+@click.option("--seed", type=SEEDS, default=0, show_default=True, metavar="S", help="Seed of every random quantity.")
+@click.option("--out", type=click.Path(), metavar="DIR", help="Folder for the results, which must not exist yet.")
+@click.option("--packets", is_flag=True, help="Keep every packet too, in packets.parquet; needs --out.")
+@click.option("--plugin", "plugins", multiple=True, metavar="SPEC", help="A further plugin; can be repeated.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the scenario.")
+@click.option("--force", is_flag=True, help="Replace the run in DIR.")
+@click.option("--resume", is_flag=True, help="Show the finished run in DIR, or run an unfinished one again.")
+@click.option("--on-fault", type=click.Choice(["strict", "score"]), default="strict", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of tables.")
+@click.option("--quiet", is_flag=True, help="No progress bar and no tables.")
+def run(
+    scenario: str,
+    controller: str,
+    plugins: tuple[str, ...],
+    overrides: tuple[str, ...],
+    out: str | None,
+    as_json: bool,
+    quiet: bool,
+    force: bool,
+    resume: bool,
+    packets: bool,
+    **options: Any,
+) -> None:
+    """Run SCENARIO, a shipped name or a file, and show what its slices got.
+
+    A controller is NAME, NAME:TEXT (as in fixed:3,70,27), pkg.module:Class or path/file.py:Class; `netsim list` names
+    those that are there. Plugins are code: name only what you trust.
+    """
+    if (packets or force or resume) and out is None:
+        raise click.UsageError("--packets, --force and --resume need --out DIR")
+    if force and resume:
+        raise click.UsageError("--force replaces the run in DIR, --resume keeps it: give one of them")
+    attached, loaded = _prepared(scenario, plugins, overrides)
+    from netsim.console import print_summary, progress_bar
+    from netsim.run import run as run_scenario
+
+    where: dict[str, Any] = {"out": out, "packets": packets, "force": force, "resume": resume}
+    with progress_bar(hidden=quiet) as progress:
+        summary = run_scenario(loaded, controller, plugins=attached, progress=progress, **where, **options)
+    if as_json:
+        _echo_json(summary)
+    elif not quiet:
+        print_summary(summary, out)
+
+
+def _prepared(name: str, plugins: tuple[str, ...], overrides: tuple[str, ...]) -> "tuple[list[Named], Scenario]":
+    """The plugins, and the scenario, which may name what they offer."""
+    from netsim.loading import load_scenario
+    from netsim.plugins import attach, plugin_set, using
+
+    attached = [attach(spec) for spec in plugins]
+    with using(plugin_set(attached)):
+        return attached, load_scenario(name, overrides)
+
+
+@netsim.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.pass_context
+def validate(ctx: click.Context, files: tuple[str, ...]) -> None:
+    """Check scenario files; every fault is a line with its place, and the exit status is 2 if there is one."""
+    from netsim.loading import validate_file
+
+    found = {file: validate_file(file) for file in files}
+    for file, faults in found.items():
+        for line in [str(fault) for fault in faults] or [f"{file}: ok"]:
+            click.echo(_clean(line))
+    if any(found.values()):
+        ctx.exit(2)
+
+
+@netsim.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files."""
+    from netsim.schema import scenario_schema
+
+    _echo_json(scenario_schema())
+
+
+@netsim.command("list")
+@click.argument("what", type=click.Choice(LISTINGS), required=False)
+def list_names(what: str | None) -> None:
+    """Say what is there: controllers, scenarios, traffic, schedulers, path-loss models, plugins."""
+    from netsim.listing import listing
+
+    for heading in [what] if what else LISTINGS:
+        if not what:
+            click.echo(f"{heading}:")
+        for name, about in listing(heading):
+            click.echo(_clean(f"{'' if what else '  '}{name:<20} {about}".rstrip()))
+
+
+def _echo_json(value: object) -> None:
+    from netsim.files import to_json
+
+    click.echo(to_json(value), nl=False)
+
+
+def _clean(text: str) -> str:
+    """The text with control characters of foreign names escaped, its lines kept."""
+    from netsim.faults import printable
+
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+# -- leaving -----------------------------------------------------------------------------------------------------------
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM). Like Ctrl-C, no plugin can take it for an error of its own."""
+
+
+def main() -> int:
+    """Run the command line and return its exit status: 0 done, 1 the run failed, 2 the input was wrong."""
+    from netsim.errors import NetsimError
+
+    _end_on_sigterm()
+    try:
+        return _status(netsim.main(standalone_mode=False, prog_name="netsim"))
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except NetsimError as error:
+        _show(error)
+        return error.exit_status
+    except click.Abort as error:  # how click passes on an interrupt
+        return _stopped("terminated", 143) if isinstance(error.__cause__, Terminated) else _stopped("interrupted", 130)
+    except BrokenPipeError:  # the reader of our output has gone, as in `netsim list | head -1`
+        _silence_stdout()
+        return 1
+
+
+def _status(result: object) -> int:
+    """With ``standalone_mode`` off, click returns the status given to ``ctx.exit``, or what the command returned."""
+    return result if isinstance(result, int) else 0
+
+
+def _stopped(how: str, status: int) -> int:
+    click.echo(f"netsim: {how}; what a run had written is kept and marked unfinished", err=True)
+    return status
+
+
+def _show(error: Exception) -> None:
+    """The message on standard error; below it the traceback of a plugin's own exception, if one was raised."""
+    click.echo(f"netsim: error: {_clean(str(error))}", err=True)
+    from netsim.errors import PluginError
+
+    cause = error.__cause__
+    if isinstance(error, PluginError) and cause is not None:
+        import traceback
+
+        click.echo(_clean("".join(traceback.format_exception(cause)).rstrip()), err=True)
+
+
+def _end_on_sigterm() -> None:
+    import signal
+
+    def end(*_: object) -> None:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def _silence_stdout() -> None:
+    """Point standard output at nothing, so that the interpreter's last flush does not fail again."""
+    import os
+    import sys
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

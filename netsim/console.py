@@ -1,0 +1,115 @@
+"""What a run shows: its progress on standard error, its figures on standard output."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from netsim.faults import printable
+
+WIDTH = 112
+"""Columns that the tables need; a narrower terminal wraps lines, which keeps every figure."""
+
+
+@contextmanager
+def progress_bar(hidden: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on standard error, where that is a terminal; gives what a run calls after each period."""
+    console = Console(stderr=True)
+    if hidden or not console.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("periods"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("periods", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_summary(summary: Mapping[str, Any], out: str | None) -> None:
+    """The tables of a run: its slices, then the cell, with 95 % intervals."""
+    console = Console(highlight=False)
+    console.width = max(console.width, WIDTH)
+    console.print(_heading(summary))
+    console.print(_slice_table(summary["slices"]))
+    console.print(_cell_table(summary))
+    worst = summary["worst_slice"]
+    if worst is not None:
+        console.print(f"worst slice: {_safe(worst['name'])}, SSR {interval(worst['ssr'], 4)}")
+    if summary["faults"]:
+        console.print(f"the controller was at fault in {summary['faults']} periods, which it played as the one before")
+    if out is not None:
+        console.print(f"results: {_safe(out)}")
+
+
+def _heading(summary: Mapping[str, Any]) -> str:
+    names = f"{_safe(summary['scenario'])}, controller {_safe(summary['controller'])}"
+    return f"{names}, {summary['periods']} periods, seed {summary['seed']}"
+
+
+def _safe(text: str) -> str:
+    """Foreign text: control characters escaped, and no markup."""
+    return escape(printable(text))
+
+
+def _table(first: str, *headings: str) -> Table:
+    table = Table(first, box=SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _slice_table(slices: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = _table("slice", "arrived", "SSR", "slow", "late", "dropped", "latency mean / p99, ms", "carried, Mbit/s")
+    for name, figures in slices.items():
+        latencies = (number(figures[which]["mean"], 3) for which in ("latency_mean_ms", "latency_p99_ms"))
+        table.add_row(
+            _safe(name),
+            str(figures["arrived"]),
+            interval(figures["ssr"], 4),
+            *(str(figures[count]) for count in ("slow", "late", "dropped")),
+            " / ".join(latencies),
+            number(figures["carried_mbps"]["mean"], 3),
+        )
+    return table
+
+
+def _cell_table(summary: Mapping[str, Any]) -> Table:
+    table = _table("cell", "mean", "95 % interval")
+    for label, name, digits in (
+        ("SE capacity, bit/s/Hz", "se_capacity", 2),
+        ("SE carried, bit/s/Hz", "se_carried", 4),
+        ("utility U", "utility", 4),
+        ("reward", "reward", 4),
+        ("U over best static", "share_of_best_static", 4),
+    ):
+        figure = summary[name]
+        if figure is not None:
+            low, high = figure["ci95"] or (None, None)
+            table.add_row(label, number(figure["mean"], digits), f"{number(low, digits)} .. {number(high, digits)}")
+    return table
+
+
+def number(value: float | None, digits: int) -> str:
+    """A figure for a table, a dash where there is none.
+
+    >>> number(0.66349, 3), number(None, 3)
+    ('0.663', '-')
+    """
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def interval(figure: Mapping[str, Any], digits: int) -> str:
+    """A figure with the half-width of its interval.
+
+    >>> interval({"mean": 0.966, "ci95": [0.963, 0.969]}, 4)
+    '0.9660 ± 0.0030'
+    """
+    if figure["ci95"] is None:
+        return number(figure["mean"], digits)
+    low, high = figure["ci95"]
+    return f"{number(figure['mean'], digits)} ± {number((high - low) / 2, digits)}"

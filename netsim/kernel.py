@@ -1,0 +1,415 @@
+"""The slot loop of model.md, compiled.
+
+Slot k covers [kS, (k+1)S). When it runs, all packets that arrived up to kS are in their queues. It shares the resource
+blocks, serves the queues, and lets arrive what arrives up to (k+1)S; packets that end in it depart at (k+1)S, before
+anything that arrives at that same instant.
+"""
+
+import math
+
+import numpy as np
+
+from netsim import bitset, channel, queues, scheduling, sources
+from netsim.channel import bits_in_slot, efficiency, jakes_gain, rate_of, rayleigh_gain, shadowing_gain, shannon
+from netsim.compiled import call_share, formula, inlined, inner, kernel
+from netsim.handles import cell_of
+from netsim.scheduling import COMPILED_PLUGIN, PROPORTIONAL_FAIR, ROUND_ROBIN
+from netsim.state import LANES, NONE, Array, Cell, Record
+
+DONE, ROWS_SHORT, STARVED, MISGRANTED = range(4)
+"""Why a kernel returned: the target slot is reached, a buffer may overflow in the next slot, sources wait for packets
+that a plugin draws or for room in the log, or a plugged scheduler shared its blocks wrongly."""
+
+
+@kernel
+def advance(cells: Array, i: int, target_slot: int) -> int:
+    """Run slots of cell ``i`` up to ``target_slot``; returns why it stopped. Updates everything but the tables.
+
+    Sources that stand still when it is called go on first: users who have just joined among them.
+    """
+    cell = cell_of(cells, i)
+    clock = cell.clock[0]
+    if clock.starved > 0:
+        sources.revive(cell)
+        sources.take_arrivals(cell, clock.slot)
+        if clock.starved > 0:
+            return STARVED
+    while clock.slot < target_slot:
+        if rows_short(cell):
+            return ROWS_SHORT
+        lend(clock, cell.slices)
+        for s in range(cell.slices.size):
+            run_slice(cell, s)
+        if clock.misgranted > 0:
+            return MISGRANTED
+        end_slot(cell)
+        if clock.starved > 0:
+            return STARVED
+    return DONE
+
+
+@inlined
+def rows_short(cell: Cell) -> bool:
+    """Whether more packets might leave in the next slot than the buffers have rows for."""
+    for s in range(cell.slices.size):
+        if cell.tallies[s].departed + cell.slices[s].queued > cell.latencies.shape[1]:
+            return True
+    return sources.log_is_full(cell)
+
+
+@inlined
+def lend(clock: Record, slices: Array) -> None:
+    """Settle the resource blocks of each slice in this slot. Updates ``lent_prb``.
+
+    In the work-conserving mode, blocks of slices with nothing to send go to the others in proportion to what they
+    hold, by largest remainder, ties by name.
+    """
+    idle = 0
+    holding = 0
+    for s in range(slices.size):
+        part = slices[s]
+        part.lent_prb = part.prb
+        if part.n_active == 0:
+            idle += part.prb
+        else:
+            holding += part.prb
+    if not clock.work_conserving or idle == 0 or holding == 0:
+        return
+    lent = 0
+    for s in range(slices.size):
+        if slices[s].n_active > 0:
+            share = idle * slices[s].prb // holding
+            slices[s].lent_prb += share
+            lent += share
+    for _ in range(idle - lent):
+        slices[_most_short(slices, idle, holding)].lent_prb += 1
+
+
+@inner
+def _most_short(slices: Array, idle: int, holding: int) -> int:
+    """The busy slice whose exact share exceeds what it was lent by most."""
+    best = NONE
+    best_short = 0
+    for s in range(slices.size):
+        if slices[s].n_active > 0:
+            short = idle * slices[s].prb - (slices[s].lent_prb - slices[s].prb) * holding
+            earlier = best != NONE and slices[s].lend_rank < slices[best].lend_rank
+            if best == NONE or short > best_short or (short == best_short and earlier):
+                best = s
+                best_short = short
+    return best
+
+
+@inlined
+def run_slice(cell: Cell, s: int) -> None:
+    """Share a slice's resource blocks in this slot and serve its users."""
+    part = cell.slices[s]
+    if part.n_active == 0:
+        return
+    if part.scheduler == ROUND_ROBIN:
+        n = scheduling.share_round_robin(cell.active, part, part.lent_prb, cell.served, cell.grants)
+        fade(cell, part, n)
+    else:
+        n = show(cell, part)
+        share_seen(cell, s, n)
+    serve_users(cell, s, n)
+
+
+@inlined
+def fade(cell: Cell, part: Record, n: int) -> None:
+    """Compute what the channel of the first ``n`` served users carries in this slot. Updates ``faded``."""
+    clock = cell.clock[0]
+    if clock.fading == channel.RAYLEIGH:
+        fade_rayleigh(cell.served, cell.faded, n, clock.seed, np.uint64(clock.slot), part.fading_word)
+    for i in range(n):
+        u = part.first_user + cell.served[i]
+        gain = 1.0
+        if clock.fading == channel.RAYLEIGH:
+            gain = cell.faded[i]
+        elif clock.fading == channel.JAKES:
+            gain = jakes_gain(cell.oscillators[u], clock.slot * clock.doppler_turns)
+        if clock.shadowing_db > 0.0:
+            number = np.uint64(cell.served[i])
+            gain *= shadowing_gain(clock.shadowing_db, clock.seed, clock.slot, number, part.shadowing_word)
+        cell.faded[i] = gain * cell.users[u].snr
+    if clock.spread:
+        if clock.link == channel.SHANNON:
+            apply_shannon(cell.faded, n, clock.layers, clock.log_scale, clock.ceiling)
+        else:
+            for i in range(n):
+                cell.faded[i] = efficiency(clock, cell.faded[i], cell.thresholds, cell.efficiencies)
+
+
+@inlined
+def fade_rayleigh(served: Array, gains: Array, n: int, seed: int, slot: int, word: int) -> None:
+    """Draw the fading of ``n`` users, ``LANES`` side by side; lanes beyond ``n`` compute in vain."""
+    for i in range(whole_lanes(n)):
+        gains[i] = rayleigh_gain(seed, slot, np.uint64(served[i]), word)
+
+
+@inlined
+def apply_shannon(faded: Array, n: int, layers: float, log_scale: float, ceiling: float) -> None:
+    """Turn ``n`` SNRs into bit/s/Hz, ``LANES`` side by side; lanes beyond ``n`` compute in vain."""
+    for i in range(whole_lanes(n)):
+        faded[i] = shannon(faded[i], layers, log_scale, ceiling)
+
+
+@formula
+def whole_lanes(n: int) -> int:
+    """``n`` rounded up to whole groups of ``LANES``, so that the vector loop leaves no rest to a scalar one."""
+    return (n + LANES - 1) // LANES * LANES
+
+
+@inner
+def show(cell: Cell, part: Record) -> int:
+    """Describe all active users of a slice to a scheduler; returns how many. Updates ``seen``, clears ``grants``."""
+    clock = cell.clock[0]
+    n = scheduling.gather(cell.active, part, cell.served)
+    fade(cell, part, n)
+    for i in range(n):
+        user = cell.users[part.first_user + cell.served[i]]
+        seen = cell.seen[i]
+        seen.user = user.number
+        seen.packets = user.queued
+        seen.backlog_bits = user.backlog_bits
+        seen.deadline_ns = cell.queues[part.first_user + user.number, user.head].arrival_ns + part.latency_limit_ns
+        rate_bps = rate_of(clock, 1, cell.faded[i], cell.thresholds, cell.efficiencies)
+        seen.bits_per_prb = rate_bps * clock.slot_ns / 1e9
+        seen.average_bits = scheduling.average_now(part, user, clock.slot)
+        cell.grants[i] = 0
+    return n
+
+
+@inner
+def share_seen(cell: Cell, s: int, n: int) -> None:
+    """Let a compiled plugin or a built-in scheduler that ranks users share the blocks. Updates ``grants``."""
+    clock = cell.clock[0]
+    part = cell.slices[s]
+    if part.scheduler == COMPILED_PLUGIN:
+        seen, grants = cell.seen.ctypes.data, cell.grants.ctypes.data
+        call_share(part.share_address, part.lent_prb, clock.slot, seen, n, grants)
+        if not shares_all(cell, s, n):
+            clock.misgranted = s + 1
+        return
+    for i in range(n):
+        cell.scores[i] = scheduling.score(part.scheduler, cell.seen[i], clock.slot * clock.slot_ns)
+    scheduling.share_by_score(cell, part.lent_prb, n)
+
+
+@inner
+def shares_all(cell: Cell, s: int, n: int) -> bool:
+    """Whether a plugin's grants share exactly the slice's resource blocks."""
+    total = 0
+    for i in range(n):
+        if cell.grants[i] < 0:
+            return False
+        total += cell.grants[i]
+    return total == cell.slices[s].lent_prb
+
+
+@inlined
+def serve_users(cell: Cell, s: int, n: int) -> None:
+    """Serve the first ``n`` users from their grants."""
+    for i in range(n):
+        if cell.grants[i] > 0:
+            serve(cell, s, cell.served[i], cell.grants[i], cell.faded[i])
+
+
+@inlined
+def serve(cell: Cell, s: int, number: int, prb: int, faded: float) -> None:
+    """Serve one user from its grant, and count what was granted, needed and sent."""
+    clock = cell.clock[0]
+    part = cell.slices[s]
+    tally = cell.tallies[s]
+    u = part.first_user + number
+    user = cell.users[u]
+    rate_bps = rate_of(clock, prb, faded, cell.thresholds, cell.efficiencies)
+    bits = bits_in_slot(clock, rate_bps)
+    end_ns = (clock.slot + 1) * clock.slot_ns
+    tally.granted += prb
+    tally.granted_bps += np.int64(rate_bps)
+    sent = queues.serve(
+        clock,
+        part,
+        tally,
+        user,
+        cell.queues[u],
+        cell.active,
+        cell.latencies[s],
+        cell.log,
+        bits,
+        np.int64(rate_bps),
+        end_ns,
+    )
+    tally.used += prb if sent == bits else np.int64(math.ceil(sent * np.float64(prb) / bits))
+    if part.scheduler == PROPORTIONAL_FAIR:
+        scheduling.update_average(part, user, clock.slot, sent)
+    if user.blocked and user.leaving_ns == end_ns:
+        sources.unblock(cell, u, end_ns)
+
+
+@inlined
+def end_slot(cell: Cell) -> None:
+    """Let everything happen that is due up to the next slot's beginning."""
+    clock = cell.clock[0]
+    clock.slot += 1
+    discard(cell)  # before the arrivals: at equal instants departures are first
+    sources.take_arrivals(cell, clock.slot)
+    while discard(cell):  # those whose limit passed within the slot they arrived in
+        sources.take_arrivals(cell, clock.slot)
+
+
+@inner
+def discard(cell: Cell) -> bool:
+    """Empty the queues of overdue packets in the slices that do not send them; whether a waiting source got room."""
+    clock = cell.clock[0]
+    unblocked = False
+    now_ns = clock.slot * clock.slot_ns
+    for s in range(cell.slices.size):
+        part = cell.slices[s]
+        if part.discard:
+            member = bitset.first_from(cell.active, part, 0)
+            while member != NONE:
+                u = part.first_user + member
+                user = cell.users[u]
+                queue = cell.queues[u]
+                queues.discard_overdue(clock, part, cell.tallies[s], user, queue, cell.active, cell.log, now_ns)
+                if user.blocked and user.leaving_ns == now_ns:
+                    sources.unblock(cell, u, now_ns)
+                    unblocked = True
+                member = bitset.first_from(cell.active, part, member + 1)
+    return unblocked
+
+
+@kernel
+def close_period(cells: Array, i: int) -> None:
+    """Count what became overdue up to now, and take the quantiles of the period's latencies. Updates the tallies."""
+    cell = cell_of(cells, i)
+    clock = cell.clock[0]
+    for s in range(cell.slices.size):
+        mark_slice(cell, s, clock.slot * clock.slot_ns)
+        tally = cell.tallies[s]
+        n = tally.departed
+        if n > 0:
+            latencies = cell.latencies[s, :n]
+            median = (n + 1) // 2 - 1
+            tally.latency_p50_ns = order_statistic(latencies, median)
+            tally.latency_p99_ns = order_statistic(latencies[median:], (99 * n + 99) // 100 - 1 - median)
+
+
+@inner
+def mark_slice(cell: Cell, s: int, now_ns: int) -> None:
+    """Count the packets of a slice whose latency limit has passed by ``now_ns``."""
+    part = cell.slices[s]
+    member = bitset.first_from(cell.active, part, 0)
+    while member != NONE:
+        u = part.first_user + member
+        queues.mark_overdue(part, cell.tallies[s], cell.users[u], cell.queues[u], now_ns)
+        member = bitset.first_from(cell.active, part, member + 1)
+
+
+@inner
+def order_statistic(values: Array, k: int) -> int:
+    """The ``k``-th smallest value, from 0: quickselect. Updates the order of ``values``."""
+    low = 0
+    high = values.size - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i = low
+        j = high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            high = j
+        elif k >= i:
+            low = i
+        else:
+            return values[k]
+    return values[k]
+
+
+@kernel
+def mark_one(cells: Array, i: int, s: int, now_ns: int) -> None:
+    """:func:`mark_slice`, for Python."""
+    mark_slice(cell_of(cells, i), s, now_ns)
+
+
+@kernel
+def leave(cells: Array, i: int, first: int, count: int) -> None:
+    """Let users leave now; their packets are given up, and the wheel forgets them when it next comes by."""
+    cell = cell_of(cells, i)
+    clock = cell.clock[0]
+    for u in range(first, first + count):
+        user = cell.users[u]
+        user.present = 0
+        user.blocked = 0
+        part = cell.slices[user.slice]
+        tally = cell.tallies[user.slice]
+        now_ns = clock.slot * clock.slot_ns
+        queues.abandon(clock, part, tally, user, cell.queues[u], cell.active, cell.log, now_ns)
+
+
+# -- many cells at once -----------------------------------------------------------------------------------------------
+
+
+@kernel
+def advance_many(cells: Array, lo: int, hi: int, target_slot: int, statuses: Array) -> None:
+    """Advance cells ``lo`` to ``hi`` of stacked cells; writes why each stopped into ``statuses``."""
+    for i in range(lo, hi):
+        statuses[i] = advance(cells, i, target_slot)
+
+
+@kernel
+def close_many(cells: Array, lo: int, hi: int) -> None:
+    """:func:`close_period` for cells ``lo`` to ``hi`` of stacked cells."""
+    for i in range(lo, hi):
+        close_period(cells, i)
+
+
+# -- slot by slot, for schedulers that are plain Python ----------------------------------------------------------------
+
+
+@kernel
+def begin_slot(cells: Array, i: int) -> bool:
+    """Settle the slices' resource blocks in this slot; False if a buffer has to grow first."""
+    cell = cell_of(cells, i)
+    if rows_short(cell):
+        return False
+    lend(cell.clock[0], cell.slices)
+    return True
+
+
+@kernel
+def run_one(cells: Array, i: int, s: int) -> None:
+    """:func:`run_slice`, for Python."""
+    run_slice(cell_of(cells, i), s)
+
+
+@kernel
+def show_one(cells: Array, i: int, s: int) -> int:
+    """:func:`show`, for Python."""
+    cell = cell_of(cells, i)
+    return show(cell, cell.slices[s])
+
+
+@kernel
+def serve_one(cells: Array, i: int, s: int, n: int) -> bool:
+    """Serve a slice's users from the grants that a plugin wrote; False if those do not share exactly its blocks."""
+    cell = cell_of(cells, i)
+    if not shares_all(cell, s, n):
+        return False
+    serve_users(cell, s, n)
+    return True
+
+
+@kernel
+def finish_slot(cells: Array, i: int) -> None:
+    """:func:`end_slot`, for Python."""
+    end_slot(cell_of(cells, i))

@@ -1,0 +1,60 @@
+"""What ``netsim list`` says: a name and a line about it."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from netsim.plugins import BuiltIn, Named, PluginSet, installed
+from netsim.scenario import PathLoss, Scheduler, Traffic
+
+
+def listing(what: str) -> Iterator[tuple[str, str]]:
+    """Names and descriptions under one of the headings of ``netsim list``."""
+    if what == "scenarios":
+        return _scenarios()
+    if what == "plugins":
+        return _plugins()
+    if what == "controllers":
+        return _offered("controllers")
+    part, key, hook = _PARTS[what]
+    return iter([*_built_in(part, key), *_offered(hook)])
+
+
+_PARTS = {
+    "traffic": (Traffic, "kind", "traffic_kinds"),
+    "schedulers": (Scheduler, "kind", "schedulers"),
+    "path-loss": (PathLoss, "model", "path_loss_models"),
+}
+"""The parts of a scenario that come in kinds: type, key in the file, hook by which plugins add some."""
+
+
+def _offered(hook: str) -> Iterator[tuple[str, str]]:
+    """What plugins offer; one that is broken hides nothing of the others."""
+    there = PluginSet([*installed().plugins, Named("netsim", BuiltIn())])
+    return ((name, _first_line(make)) for name, make in there.factories(hook).items())
+
+
+def _built_in(part: Any, key: str) -> Iterator[tuple[str, str]]:
+    for tagged in get_args(get_args(part)[0]):
+        model = get_args(tagged)[0]
+        names = get_args(model.model_fields[key].annotation)
+        if names:  # the part that stands for plugins has no name of its own
+            yield names[0], _first_line(model)
+
+
+def _first_line(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
+
+
+def _scenarios() -> Iterator[tuple[str, str]]:
+    from netsim.loading import describe, scenario_names
+
+    return ((name, describe(name)) for name in scenario_names())
+
+
+def _plugins() -> Iterator[tuple[str, str]]:
+    there = installed()
+    for plugin in there.plugins:
+        yield plugin.name, _first_line(plugin.plugin)
+    for error in there.errors:
+        yield "broken", str(error)

@@ -1,0 +1,139 @@
+"""Schedulers and traffic kinds that a scenario takes from plugins.
+
+A method that numba compiled is called by the kernel through its address. A plain one is called from Python, once per
+slot and slice or per block of packets.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from netsim import kernel, plugins, scheduling, streams, traffic
+from netsim.compiled import DRAW_ARGUMENTS, SHARE_ARGUMENTS, as_pointer, c_function, is_compiled
+from netsim.errors import PluginError
+from netsim.scenario import PluggedScheduler, PluggedTraffic, Scenario
+from netsim.state import ACTIVE, FOREVER_NS, SUPPLY, Cell, Stack
+
+_LARGEST = float(FOREVER_NS)
+
+
+class Plugged:
+    """The plugins of one scenario."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.schedulers: dict[int, Any] = {}
+        self.traffic: dict[int, Any] = {}
+        self._compiled_schedulers: dict[int, Any] = {}
+        self._compiled_traffic: dict[int, Any] = {}
+        for s, part in enumerate(scenario.slices.values()):
+            if isinstance(part.scheduler, PluggedScheduler):
+                made = _made("schedulers", part.scheduler, "share", scenario.folder)
+                if is_compiled(made.share):
+                    self._compiled_schedulers[s] = _share_function(made.share)
+                else:
+                    self.schedulers[s] = made
+            if isinstance(part.traffic, PluggedTraffic):
+                made = _made("traffic_kinds", part.traffic, "draw", scenario.folder)
+                if is_compiled(made.draw):
+                    self._compiled_traffic[s] = _draw_function(made.draw)
+                else:
+                    self.traffic[s] = made
+
+    def encode(self, s: int, row: Any) -> None:
+        """Write into a ``SLICE`` record which plugins the slice uses."""
+        if s in self._compiled_schedulers:
+            row["scheduler"] = scheduling.COMPILED_PLUGIN
+            row["share_address"] = self._compiled_schedulers[s].address
+        if s in self._compiled_traffic:
+            row["traffic"] = traffic.COMPILED_PLUGIN
+            row["draw_address"] = self._compiled_traffic[s].address
+
+    # -- plain Python ----------------------------------------------------------------------------------------------
+
+    def run_slice(self, stack: Stack, i: int, s: int) -> None:
+        """Let a plain scheduler share a slice's resource blocks in this slot, and serve its users."""
+        cell = stack.cell(i)
+        if not cell.slices[s]["n_active"]:
+            return
+        n = kernel.show_one(stack.handles, i, s)
+        prb, slot = int(cell.slices[s]["lent_prb"]), int(cell.clock[0]["slot"])
+        seen = cell.seen[:n].copy()
+        try:
+            self.schedulers[s].share(prb, slot, seen, cell.grants[:n])
+        except Exception as error:
+            raise PluginError(f"{self._of(s, 'scheduler')} raised in slot {slot}: {error!r}") from error
+        if not kernel.serve_one(stack.handles, i, s, n):
+            raise self._wrong_grants(cell, s, n)
+
+    def supply(self, cell: Cell, words: dict[tuple[str, str], int]) -> None:
+        """Draw the next packets of the users who stand still for want of them."""
+        for u in cell.starved[: cell.clock[0]["starved"]]:
+            user = cell.users[u]
+            if user["unsupplied"]:
+                s = int(user["slice"])
+                word = words[streams.PACKETS, self.scenario.slice_names[s]]
+                indices = np.arange(user["packet"], user["packet"] + SUPPLY)
+                uniforms = streams.uniforms(int(cell.clock[0]["seed"]), word, np.full(SUPPLY, user["number"]), indices)
+                for j in range(SUPPLY):
+                    cell.supplies[u, j] = self._drawn(s, int(indices[j]), *uniforms[j].tolist())
+
+    def _drawn(self, s: int, index: int, u_gap: float, u_size: float) -> tuple[int, int]:
+        try:
+            gap_ns, size_bits = self.traffic[s].draw(index, u_gap, u_size)
+            good = gap_ns >= 0 and 1 <= size_bits < 1e15
+        except Exception as error:
+            raise PluginError(f"{self._of(s, 'traffic')} raised at packet {index}: {error!r}") from error
+        if not good:
+            raise PluginError(
+                f"{self._of(s, 'traffic')}: a gap must be at least 0 ns and a size at least 1 bit, "
+                f"got ({gap_ns!r}, {size_bits!r}) for packet {index}"
+            )
+        return int(min(gap_ns, _LARGEST) + 0.5), int(size_bits)
+
+    # -- faults ----------------------------------------------------------------------------------------------------
+
+    def misgranted(self, cell: Cell) -> PluginError:
+        """The error for what a compiled scheduler wrote."""
+        s = int(cell.clock[0]["misgranted"]) - 1
+        return self._wrong_grants(cell, s, int(cell.slices[s]["n_active"]))
+
+    def _wrong_grants(self, cell: Cell, s: int, n: int) -> PluginError:
+        prb, grants = int(cell.slices[s]["lent_prb"]), cell.grants[:n].tolist()
+        return PluginError(
+            f"{self._of(s, 'scheduler')}: grants must be whole numbers of at least 0 that sum to the slice's {prb} "
+            f"resource blocks, got {grants} with sum {sum(grants)} in slot {int(cell.clock[0]['slot'])}"
+        )
+
+    def _of(self, s: int, key: str) -> str:
+        name = self.scenario.slice_names[s]
+        return f"slices.{name}.{key}: plugin {getattr(self.scenario.slices[name], key).kind!r}"
+
+
+def _made(hook: str, part: PluggedScheduler | PluggedTraffic, method: str, folder: Path | None) -> Any:
+    made = plugins.create(hook, part.kind, part.options, folder)
+    if not callable(getattr(made, method, None)):
+        raise PluginError(f"{part.kind!r} has no method `{method}`; see the README on writing plugins")
+    return made
+
+
+def _share_function(share: Any) -> Any:
+    """A compiled scheduler behind a C interface; its record and index types are those of :class:`Scheduler.share`."""
+    active = numba.from_dtype(ACTIVE)
+
+    def share_at(prb: int, slot: int, seen: int, n: int, grants: int) -> None:
+        share(prb, slot, numba.carray(as_pointer(seen), n, active), numba.carray(as_pointer(grants), n, np.int64))
+
+    return c_function(SHARE_ARGUMENTS, share_at)
+
+
+def _draw_function(draw: Any) -> Any:
+    """A compiled traffic kind behind a C interface."""
+
+    def draw_at(index: int, u_gap: float, u_size: float, out: int) -> None:
+        drawn = numba.carray(as_pointer(out), 2, np.float64)
+        drawn[0], drawn[1] = draw(index, u_gap, u_size)
+
+    return c_function(DRAW_ARGUMENTS, draw_at)

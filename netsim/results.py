@@ -1,0 +1,252 @@
+"""What a run leaves on disk: a folder that says what it holds and can be checked.
+
+``manifest.json`` names every file with its SHA-256, the resolved scenario, and whether the run finished. Nothing in the
+folder depends on the time of day or on where it is, so the same inputs and versions give the same bytes.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from netsim.errors import InputError, RunError
+from netsim.files import sha256, sync_folder, temporary, to_json, write_atomic
+from netsim.provenance import Request, differences
+from netsim.report import PeriodReport
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+FORMAT = "netsim-run"
+FORMAT_VERSION = 1
+MANIFEST, SUMMARY, EVENTS = "manifest.json", "summary.json", "events.jsonl"
+PERIODS, PACKETS = "periods.parquet", "packets.parquet"
+OWN_FILES = (SUMMARY, EVENTS, PERIODS, PACKETS, MANIFEST)
+"""Files that a run writes, the manifest last."""
+
+
+# -- an existing folder ------------------------------------------------------------------------------------------------
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run directory.
+
+    Raises
+    ------
+    InputError
+        If the folder has none, or it is damaged.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+        whole = isinstance(manifest, dict) and manifest.get("sha256") == _seal(manifest)
+    except FileNotFoundError:
+        raise InputError(f"{folder} is no run directory: it has no {MANIFEST}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        whole = False
+    if not whole:
+        raise InputError(f"{path} is damaged or no manifest of a run; `--force` replaces the run")
+    if (manifest["format"], manifest["format_version"]) != (FORMAT, FORMAT_VERSION):
+        raise InputError(f"{path} is not of the format {FORMAT} version {FORMAT_VERSION}, which this netsim reads")
+    return manifest  # type: ignore[no-any-return]
+
+
+def _seal(manifest: Mapping[str, Any]) -> str:
+    """The manifest's digest of itself: a flipped bit is noticed in it as in any other file."""
+    content = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(to_json(content).encode()).hexdigest()
+
+
+def verify(folder: str | Path) -> list[str]:
+    """Compare the files of a run directory with its manifest; a line for each that is missing or differs."""
+    folder = Path(folder)
+    found = []
+    for name, expected in read_manifest(folder)["files"].items():
+        path = folder / name
+        if not path.is_file():
+            found.append(f"{path} is missing")
+        elif path.stat().st_size != expected["bytes"] or sha256(path) != expected["sha256"]:
+            found.append(f"{path} is not the file that was written: its SHA-256 differs from the manifest's")
+    return found
+
+
+def finished_summary(folder: Path, request: Request) -> dict[str, Any] | None:
+    """The summary of a finished run of this request, ``None`` if the folder holds an unfinished one or nothing.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else, or a run of another request.
+    RunError
+        If its files are not those that were written.
+    """
+    if not folder.exists() or _was_stopped_at_once(folder):
+        return None
+    manifest = read_manifest(folder)
+    different = differences(manifest.get("request"), request.to_dict())
+    if different:
+        raise InputError(f"{folder} holds another run, it cannot be resumed:\n" + "\n".join(different))
+    damaged = verify(folder)
+    if not manifest.get("finished"):
+        return None
+    if damaged:
+        raise RunError("\n".join([*damaged, "`--force` runs it again"]))
+    return json.loads((folder / SUMMARY).read_bytes())  # type: ignore[no-any-return]
+
+
+def _was_stopped_at_once(folder: Path) -> bool:
+    """Whether a run was killed here before it had written its first manifest."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return bool(names) and names <= {".lock", *_own_names()} - set(OWN_FILES)
+
+
+def refuse_existing(folder: Path, force: bool) -> None:
+    """Refuse a folder that exists; with ``force`` one that is neither empty nor a run directory.
+
+    Raises
+    ------
+    InputError
+        Saying what to do instead.
+    """
+    if not os.path.lexists(folder):
+        return
+    if not force:
+        raise InputError(f"{folder} exists; give another --out, or --resume, or --force to replace the run in it")
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder, --force does not replace it")
+    names = {path.name for path in folder.iterdir()}
+    if MANIFEST not in names and not names <= {".lock", *_own_names()}:
+        raise InputError(f"{folder} holds other files and no {MANIFEST}, --force does not replace them")
+
+
+def _own_names() -> set[str]:
+    return {*OWN_FILES, *(temporary(Path(name)).name for name in OWN_FILES)}
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+class RunDirectory:
+    """The folder of a run while it is written."""
+
+    def __init__(self, folder: Path, request: Request, slice_names: Sequence[str]) -> None:
+        """Take the folder, remove what an earlier run left there, and write an unfinished manifest.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be written, or another run is writing it.
+        """
+        self.folder, self._request = folder, request
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(folder)
+            for name in sorted(_own_names()):
+                (folder / name).unlink(missing_ok=True)
+            self._write_manifest(finished=False, summary=None)
+            self._open(slice_names)
+        except OSError as error:
+            raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
+
+    def _open(self, slice_names: Sequence[str]) -> None:
+        from netsim.tables import PacketWriter, PeriodWriter
+
+        self._periods: PeriodWriter = PeriodWriter(self.folder / PERIODS, slice_names)
+        self._packets: PacketWriter | None = None
+        if self._request.packets:
+            self._packets = PacketWriter(self.folder / PACKETS, slice_names)
+        self._events: IO[str] = temporary(self.folder / EVENTS).open("w", encoding="utf-8", newline="\n")
+
+    def add(self, report: PeriodReport) -> None:
+        """Keep a period."""
+        self._periods.add(report)
+
+    def add_packets(self, rows: "NDArray[Any]", period: int) -> None:
+        """Keep the packets that left in a period."""
+        if self._packets is not None:
+            self._packets.write(rows, period)
+
+    def event(self, **what: object) -> None:
+        """Keep something dated; ``what`` begins with the period it happened in."""
+        try:
+            self._events.write(json.dumps(what, ensure_ascii=False, allow_nan=False) + "\n")
+        except OSError as error:
+            raise RunError(f"cannot write {self.folder / EVENTS}: {error.strerror or error}") from None
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Close all files and mark the run finished."""
+        self._close_files()
+        try:
+            write_atomic(self.folder / SUMMARY, to_json(summary))
+            self._write_manifest(finished=True, summary=summary)
+        except OSError as error:
+            raise RunError(f"cannot write {self.folder}: {error.strerror or error}") from None
+        self._release()
+
+    def abandon(self) -> None:
+        """Close all files as far as they go and leave the run marked unfinished, with the digests of what there is.
+
+        Errors are passed over: this is called while another one is on its way to the user.
+        """
+        for close in (self._close_files, lambda: self._write_manifest(finished=False, summary=None), self._release):
+            try:
+                close()
+            except (OSError, RunError):
+                continue
+
+    def _close_files(self) -> None:
+        writers = [self._close_events, self._periods.close, *([self._packets.close] if self._packets else [])]
+        errors = []
+        for close in writers:
+            try:
+                close()
+            except (OSError, RunError) as error:
+                errors.append(error)
+        if errors:
+            raise RunError(str(errors[0])) from None
+
+    def _close_events(self) -> None:
+        try:
+            self._events.flush()
+            os.fsync(self._events.fileno())
+        finally:
+            self._events.close()
+        path = self.folder / EVENTS
+        temporary(path).replace(path)
+        sync_folder(self.folder)
+
+    def _write_manifest(self, *, finished: bool, summary: Mapping[str, Any] | None) -> None:
+        written = [self.folder / name for name in OWN_FILES[:-1] if (self.folder / name).exists()]
+        manifest = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "finished": finished,
+            "faults": 0 if summary is None else summary["faults"],
+            "request": self._request.to_dict(),
+            "files": {path.name: {"sha256": sha256(path), "bytes": path.stat().st_size} for path in written},
+        }
+        write_atomic(self.folder / MANIFEST, to_json({**manifest, "sha256": _seal(manifest)}))
+
+    def _release(self) -> None:
+        (self.folder / ".lock").unlink(missing_ok=True)
+        os.close(self._lock)
+
+
+def _lock(folder: Path) -> int:
+    """Hold the folder against other runs until this process ends or lets go."""
+    descriptor = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:  # no such locks on this system
+        return descriptor
+    except OSError:
+        os.close(descriptor)
+        raise InputError(f"another run is writing {folder}") from None
+    return descriptor

@@ -1,0 +1,354 @@
+"""The plant: what a controller acts on, and the packet-level simulation that is the real one."""
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self, overload, runtime_checkable
+
+import numpy as np
+import simpy
+
+from netsim import allocations, sla
+from netsim.errors import RunError
+from netsim.report import SLICE_FIELDS, IntArray, PeriodReport
+from netsim.scenario import Scenario
+
+if TYPE_CHECKING:
+    from netsim.state import Array, Cell
+
+NS_PER_MS = 1e6
+MAX_SEED = 2**64 - 1
+Processes = Callable[["Simulation"], Iterable[Generator[simpy.Event, Any, Any]] | None]
+
+
+@runtime_checkable
+class Plant(Protocol):
+    """The one seam between control and physics."""
+
+    def reset(self, seed: int | None = None) -> PeriodReport:
+        """Start again at time 0, run period 0 under the scenario's initial allocation, and report it."""
+
+    def step(self, allocation: Sequence[int]) -> PeriodReport:
+        """Run the next period under an allocation, whole units per slice, and report it."""
+
+
+class Simulation:
+    """The base station of a scenario, packet by packet.
+
+    >>> import netsim
+    >>> simulation = netsim.Simulation(netsim.load_scenario("tiny"), seed=7)
+    >>> report = simulation.reset()
+    >>> report = simulation.step([2, 12, 6])
+    >>> report.period, report.allocation
+    (1, (2, 12, 6))
+
+    Parameters
+    ----------
+    scenario
+        What to simulate.
+    seed
+        0 to 2^64 - 1. Every random draw is a function of (seed, purpose, user, index).
+    log_packets
+        Keep a record of every packet for :meth:`take_packets`.
+    processes
+        Called with the simulation at each start; returns SimPy process generators to run beside the base station.
+
+    Raises
+    ------
+    ScenarioError, PluginError
+        A trace file or a plugin that the scenario names cannot be used.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int = 0,
+        *,
+        log_packets: bool = False,
+        processes: Sequence[Processes] = (),
+    ) -> None:
+        # Imported here, because `import netsim` must not wait for the compiler.
+        from netsim.model import Model
+
+        self.scenario = scenario
+        self.seed = checked_seed(seed)
+        self.env = simpy.Environment()
+        self._processes = tuple(processes)
+        self._log_packets = log_packets
+        self._model = Model(scenario)
+        self._stack = self._model.new_stack()
+        self._period = -1
+        self._allocation: tuple[int, ...] = ()
+        self._running = False
+
+    # -- a plant ---------------------------------------------------------------------------------------------------
+
+    def reset(self, seed: int | None = None) -> PeriodReport:
+        """Start again at time 0, with another seed if one is given, and run period 0.
+
+        Period 0 runs under ``scenario.control.initial_allocation``.
+        """
+        if seed is not None:
+            self.seed = checked_seed(seed)
+        self._model.start(self._stack, 0, self.seed, self._log_packets)
+        self._period = -1
+        self._populate(0)
+        return self._run_period(self.scenario.initial_allocation)
+
+    def step(self, allocation: Sequence[int]) -> PeriodReport:
+        """Run the next period under an allocation in the scenario's units.
+
+        Raises
+        ------
+        AllocationError
+            It is not one whole number of at least 1 per slice that sum to ``scenario.carrier.units``.
+        RunError
+            :meth:`reset` has not been called, or a process calls ``step`` while a period runs.
+        """
+        units = allocations.check(allocation, self.scenario.carrier.units, len(self.scenario.slices))
+        if self._period < 0:
+            raise RunError("step was called before reset; call reset first")
+        return self._run_period(units)
+
+    def _populate(self, now_ns: int) -> None:
+        """A new environment with the base station and everybody else's processes in it."""
+        from netsim.basestation import BaseStation
+
+        self.env = simpy.Environment(now_ns)
+        self._station = BaseStation(self.env, self._model, self._stack)
+        for make in self._processes:
+            for process in make(self) or ():
+                self.env.process(process)
+
+    def _run_period(self, units: tuple[int, ...]) -> PeriodReport:
+        from netsim.basestation import PERIOD_END, event_at
+
+        if self._running:
+            raise RunError("step and reset cannot be called from a process that runs beside the base station")
+        self._running = True
+        try:
+            cell = self._stack.cell(0)
+            cell.tallies.view(np.int64).fill(0)
+            self._station.allocate(units)
+            self.env.run(until=event_at(self.env, self.scenario.control.period_ns, PERIOD_END))
+        finally:
+            self._running = False
+        self._period += 1
+        self._allocation = units
+        return self._report()
+
+    def _report(self) -> PeriodReport:
+        from netsim import kernel
+
+        kernel.close_period(self._stack.handles, 0)
+        cell = self._stack.cell(0)
+        return Reports(self.scenario, self._period, [self._allocation], cell.slices[None], cell.tallies[None])[0]
+
+    # -- what lies behind the report -------------------------------------------------------------------------------
+
+    @property
+    def cell(self) -> "Cell":
+        """The state as arrays, to look at and to copy from: the running simulation changes them."""
+        return self._stack.cell(0)
+
+    @property
+    def slot(self) -> int:
+        """The next slot to run: everything up to its beginning has happened."""
+        return int(self._stack.cell(0).clock[0]["slot"])
+
+    def counts(self) -> dict[str, IntArray]:
+        """The running period's counts per slice so far, each of shape ``(N,)``, for processes beside the base station.
+
+        Late packets are counted when their limit passes, so this looks through the queues: ask once per period or
+        slot, not per packet.
+        """
+        from netsim import kernel
+
+        cell = self._stack.cell(0)
+        for s in range(len(self.scenario.slices)):
+            kernel.mark_one(self._stack.handles, 0, s, self.slot * self.scenario.control.slot_ns)
+        named = ("arrived", "satisfied", "slow", "late", "dropped", "departed", "offered_bits", "carried_bits")
+        counted = {name: cell.tallies[name].copy() for name in named}
+        counted["pending"] = cell.slices["queued"] - cell.slices["overdue"]
+        counted["backlog_packets"] = cell.slices["queued"].copy()
+        counted["backlog_bits"] = cell.slices["backlog_bits"].copy()
+        return counted
+
+    def latencies_ns(self) -> tuple[IntArray, ...]:
+        """Latencies of the departures of the period just ended, one array per slice, in no particular order."""
+        cell = self._stack.cell(0)
+        return tuple(cell.latencies[s, : cell.tallies[s]["departed"]].copy() for s in range(len(self.scenario.slices)))
+
+    def take_packets(self) -> "Array":
+        """The packets that left since the last call, records of ``netsim.report.PACKET``.
+
+        In order of leaving, slice, user and index. Only with ``log_packets``.
+        """
+        if not self._log_packets:
+            raise RunError("packets are not logged; create the simulation with log_packets=True")
+        return self._model.take_packets(self._stack.cell(0))
+
+    def queued_packets(self) -> "Array":
+        """The packets that are still queued, as records of ``netsim.report.PACKET``: late or pending."""
+        return self._model.queued_packets(self._stack.cell(0))
+
+    # -- on disk ---------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Keep the simulation as it stands at the end of a period, in one file, written so that a crash leaves the
+        old file or the new one.
+
+        Processes beside the base station are not part of it; they start afresh after :meth:`load`.
+        """
+        from netsim import saving
+
+        if self._period < 0:
+            raise RunError("there is nothing to save before reset")
+        saving.write(path, self._header(), self._stack.cell(0))
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "scenario": self.scenario.to_dict(),
+            "folder": str(self.scenario.folder) if self.scenario.folder else None,
+            "seed": self.seed,
+            "period": self._period,
+            "allocation": list(self._allocation),
+            "log_packets": self._log_packets,
+        }
+
+    @classmethod
+    def load(
+        cls,
+        path: str | PathLike[str],
+        *,
+        processes: Sequence[Processes] = (),
+        scenario: Scenario | None = None,
+    ) -> Self:
+        """A simulation that goes on where :meth:`save` left it, bit for bit.
+
+        Parameters
+        ----------
+        path
+            The file.
+        processes
+            As for a new simulation.
+        scenario
+            Goes on only if the file's scenario is this one.
+
+        Raises
+        ------
+        RunError
+            The file cannot be read, is damaged, is of another version, or holds another scenario.
+        """
+        from netsim import saving
+
+        header, arrays = saving.read(path)
+        stored = Scenario.from_dict(header["scenario"], Path(header["folder"]) if header["folder"] else None)
+        if scenario is not None and scenario.hash != stored.hash:
+            raise RunError(f"{path}: holds scenario {stored.name!r}, which differs from {scenario.name!r}")
+        made = cls(stored, header["seed"], log_packets=header["log_packets"], processes=processes)
+        saving.restore(made._stack, made._model, arrays, path)
+        made._period, made._allocation = header["period"], tuple(header["allocation"])
+        made._populate((made._period + 1) * stored.control.period_ns)
+        return made
+
+
+def checked_seed(seed: int) -> int:
+    """The seed, if it is one.
+
+    Raises
+    ------
+    RunError
+        It is no whole number from 0 to 2^64 - 1.
+    """
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed <= MAX_SEED:
+        raise RunError(f"seed must be a whole number from 0 to 2^64 - 1, got {seed!r}")
+    return int(seed)
+
+
+class Reports(Sequence[PeriodReport]):
+    """The reports of B cells on the same period: a sequence of :class:`PeriodReport`, and its figures as columns.
+
+    ``columns[name]`` has shape ``(B,)`` for a figure per cell and ``(B, N)`` for one per slice. A report is made when
+    it is asked for, because most users of many cells read columns.
+    """
+
+    def __init__(
+        self, scenario: Scenario, period: int, units: Sequence[tuple[int, ...]], slices: "Array", tallies: "Array"
+    ) -> None:
+        self.columns = report_columns(scenario, slices, tallies)
+        self._scenario = scenario
+        self._period = period
+        self._units = tuple(units)
+
+    def __len__(self) -> int:
+        return len(self._units)
+
+    @overload
+    def __getitem__(self, b: int) -> PeriodReport: ...
+
+    @overload
+    def __getitem__(self, b: slice) -> list[PeriodReport]: ...
+
+    def __getitem__(self, b: int | slice) -> PeriodReport | list[PeriodReport]:
+        if isinstance(b, slice):
+            return [self[i] for i in range(len(self))[b]]
+        row = range(len(self))[b]
+        return PeriodReport(
+            period=self._period,
+            time_s=(self._period + 1) * self._scenario.control.period_ns / 1e9,
+            slices=self._scenario.slice_names,
+            allocation=self._units[row],
+            utility=float(self.columns["utility"][row]),
+            se_capacity=float(self.columns["se_capacity"][row]),
+            se_carried=float(self.columns["se_carried"][row]),
+            **{name: self.columns[name][row] for name in SLICE_FIELDS},
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # holds arrays
+
+
+def report_columns(scenario: Scenario, slices: "Array", tallies: "Array") -> dict[str, Any]:
+    """Every figure of a report for B cells: per cell of shape ``(B,)``, per slice of shape ``(B, N)``; read-only."""
+    control, carrier = scenario.control, scenario.carrier
+    columns: dict[str, Any] = {name: tallies[name].copy() for name in _COUNTED}
+    resolved = columns["satisfied"] + columns["slow"] + columns["late"] + columns["dropped"]
+    columns["ssr"] = sla.ssr(columns["satisfied"], resolved)
+    columns["idle"] = resolved == 0
+    columns["pending"] = slices["queued"] - slices["overdue"]
+    columns["backlog_packets"] = slices["queued"].copy()
+    columns["backlog_bits"] = slices["backlog_bits"].copy()
+    columns["prb_slots_granted"] = tallies["granted"].copy()
+    columns["prb_slots_used"] = tallies["used"].copy()
+    departed = columns["departed"]
+    with np.errstate(invalid="ignore"):
+        columns["latency_mean_ms"] = tallies["latency_sum_ns"] / departed / NS_PER_MS
+        for name in ("p50", "p99", "max"):
+            columns[f"latency_{name}_ms"] = np.where(departed > 0, tallies[f"latency_{name}_ns"] / NS_PER_MS, np.nan)
+    slots, bandwidth_hz = control.slots_per_period, carrier.bandwidth_hz
+    columns["se_capacity"] = tallies["granted_bps"].sum(axis=-1) / slots / bandwidth_hz
+    columns["se_carried"] = columns["carried_bits"].sum(axis=-1) / (control.period_ns / 1e9) / bandwidth_hz
+    settings = scenario.utility
+    alpha = settings.alpha * (len(scenario.slices) if settings.alpha_per_slice else 1)
+    weights = np.array([part.weight for part in scenario.slices.values()])
+    columns["utility"] = sla.utility(alpha, columns[f"se_{settings.se}"], weights, columns["ssr"])
+    for column in columns.values():
+        column.flags.writeable = False
+    return columns
+
+
+_COUNTED = (
+    "arrived",
+    "satisfied",
+    "slow",
+    "late",
+    "dropped",
+    "departed",
+    "offered_bits",
+    "carried_bits",
+    "discarded_bits",
+)

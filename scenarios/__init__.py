@@ -1,0 +1,1 @@
+"""The scenarios that come with netsim. This folder is installed as the package ``netsim.scenarios``."""
