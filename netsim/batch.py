@@ -96,7 +96,8 @@ class SimulationBatch:
         control = self.scenario.control
         begin = (self._period + 1) * control.slots_per_period
         end = begin + control.slots_per_period
-        self._stack.arrays.tallies.view(np.int64).fill(0)
+        if self._period >= 0:  # before period 0, packets of instant 0 have arrived already
+            self._stack.arrays.tallies.view(np.int64).fill(0)
         prb = np.array(units, np.int64) * self.scenario.carrier.allocation_unit_prb
         self._stack.arrays.slices["prb"] = prb
         for event in self._model.events:
@@ -111,12 +112,12 @@ class SimulationBatch:
 
     def columns(self) -> dict[str, FloatArray | IntArray]:
         """The figures of the period just ended: per cell of shape ``(B,)``, per slice of shape ``(B, N)``."""
-        return report_columns(self.scenario, self._stack.arrays.slices, self._stack.arrays.tallies)
+        return report_columns(self._stack.arrays.clock[:, 0], self._stack.arrays.tallies)
 
     def reports(self) -> Reports:
         """The period just ended, a report per cell."""
         arrays = self._stack.arrays
-        return Reports(self.scenario, self._period, self._units, arrays.slices, arrays.tallies)
+        return Reports(self.scenario, self._period, self._units, arrays.clock[:, 0], arrays.tallies)
 
     def copy_from(self, source: Cell, period: int) -> None:
         """Put every cell where a cell of the same scenario stands at the end of a period (-1: at time 0)."""

@@ -51,6 +51,10 @@ class Best:
     periods: int
     """Periods per final seed."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Its figures as plain values, the thresholds of the reward included."""
+        return {**asdict(self), "gmin": self.gmin, "gmax": self.gmax}
+
     @property
     def gmin(self) -> float:
         """Lower threshold of the reshaped reward."""
@@ -91,7 +95,7 @@ def _moves(scenario: Scenario) -> bool:
     return bool(scenario.events) or any(part.load is not None for part in scenario.slices.values())
 
 
-def best_static(scenario: Scenario, progress: Progress | None = None) -> Best:
+def best_static(scenario: Scenario, progress: Progress | None = None, *, again: bool = False) -> Best:
     """The best static allocation: from the cache, else raced over all allocations and kept there.
 
     Parameters
@@ -100,8 +104,10 @@ def best_static(scenario: Scenario, progress: Progress | None = None) -> Best:
         The scenario; its name, description and run length do not matter unless its load moves.
     progress
         Called with cell-periods done and to do.
+    again
+        Race even if the cache knows the answer.
     """
-    found = cached(scenario)
+    found = None if again else cached(scenario)
     if found is None:
         found = race(scenario, progress)
         _keep(scenario, found)

@@ -23,7 +23,8 @@ OSCILLATORS = 32
 """Waves that make up Jakes' fading of one user."""
 
 _LOG2_OF_10 = math.log2(10.0)
-SPEED_OF_LIGHT_M_PER_S = 299_792_458.0
+SPEED_OF_LIGHT_M_PER_S = 3.0e8
+"""As note 1 of TR 38.901 table 7.4.1-1 has it."""
 
 
 # -- once per user -----------------------------------------------------------------------------------------------------

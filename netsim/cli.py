@@ -80,6 +80,11 @@ def run(
     from netsim.console import print_summary, progress_bar
     from netsim.run import run as run_scenario
 
+    if controller == "best-static":
+        from netsim.beststatic import best_static
+
+        with progress_bar(hidden=quiet) as progress:  # raced here, where its progress can be shown
+            best_static(loaded, progress)
     where: dict[str, Any] = {"out": out, "packets": packets, "force": force, "resume": resume}
     with progress_bar(hidden=quiet) as progress:
         summary = run_scenario(loaded, controller, plugins=attached, progress=progress, **where, **options)
@@ -112,6 +117,28 @@ def validate(ctx: click.Context, files: tuple[str, ...]) -> None:
             click.echo(_clean(line))
     if any(found.values()):
         ctx.exit(2)
+
+
+@netsim.command()
+@click.argument("scenario")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the scenario.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option("--again", is_flag=True, help="Race again, even if the result is known.")
+def calibrate(scenario: str, overrides: tuple[str, ...], as_json: bool, again: bool) -> None:
+    """Find the best static allocation of SCENARIO and the thresholds of the reshaped reward that follow from it.
+
+    The allocations are raced with common random numbers; the result is kept, and the controller best-static uses it.
+    """
+    _, loaded = _prepared(scenario, (), overrides)
+    from netsim.beststatic import best_static
+    from netsim.console import print_best, progress_bar
+
+    with progress_bar(hidden=False) as progress:
+        best = best_static(loaded, progress, again=again)
+    if as_json:
+        _echo_json(best.to_dict())
+    else:
+        print_best(loaded.name, best)
 
 
 @netsim.command()

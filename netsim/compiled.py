@@ -30,43 +30,30 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     so numba's reference counts, which would cost more than the work, are off.
     """
     with _decorating, _cache_folder():
-        compiled = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
-    return cast("Callable[P, R]", compiled)
+        return _compiled(function, cache=True)
 
 
 def inner(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function that only kernels call: without the wrappers for Python, which take longest to compile."""
-    return _inner(function, forceinline=False)
+    """Compile a function that only kernels call: without the wrapper for Python, which takes longest to compile."""
+    return _compiled(function, no_cpython_wrapper=True)
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
-    """Like :func:`inner`, put in full where it is called: for what every slot, packet or user passes through.
-
-    A call that hands on a whole cell costs more than most of what is done with it.
-    """
-    return _inner(function, forceinline=True)
-
-
-def _inner(function: Callable[P, R], forceinline: bool) -> Callable[P, R]:
-    compiled = numba.njit(
-        nogil=True,
-        error_model="numpy",
-        _nrt=False,
-        no_cpython_wrapper=True,
-        no_cfunc_wrapper=True,
-        forceinline=forceinline,
-    )(function)
-    return cast("Callable[P, R]", compiled)
+    """Like :func:`inner`, put in full where it is called: for what every slot, packet or user passes through."""
+    return _compiled(function, no_cpython_wrapper=True, forceinline=True)
 
 
 def formula(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function of numbers, put in full wherever a kernel calls it, so that loops over it become vector code.
 
-    Python can call it too.
+    Python can call it too, at the price of a compilation per process.
     """
-    with _decorating, _cache_folder():
-        compiled = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)(function)
-    return cast("Callable[P, R]", compiled)
+    return _compiled(function, forceinline=True)
+
+
+def _compiled(function: Callable[P, R], **options: bool) -> Callable[P, R]:
+    settings = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True, **options}
+    return cast("Callable[P, R]", numba.njit(**settings)(function))
 
 
 def is_compiled(function: object) -> bool:

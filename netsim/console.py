@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from netsim.faults import printable
+
+if TYPE_CHECKING:
+    from netsim.beststatic import Best
 
 WIDTH = 112
 """Columns that the tables need; a narrower terminal wraps lines, which keeps every figure."""
@@ -44,6 +48,15 @@ def print_summary(summary: Mapping[str, Any], out: str | None) -> None:
         console.print(f"the controller was at fault in {summary['faults']} periods, which it played as the one before")
     if out is not None:
         console.print(f"results: {_safe(out)}")
+
+
+def print_best(name: str, best: "Best") -> None:
+    """The outcome of a race, with the lines that a scenario file takes."""
+    low, high = best.utility_ci95
+    units = ",".join(map(str, best.allocation))
+    click.echo(f"{name}: best static allocation {units}, U {best.utility:.4f} ({low:.4f} .. {high:.4f})")
+    click.echo(f"random policy: median U {best.random_median_utility:.4f}")
+    click.echo(f"reward: {{gmin: {best.gmin:.3f}, gmax: {best.gmax:.3f}}}")
 
 
 def _heading(summary: Mapping[str, Any]) -> str:

@@ -11,11 +11,14 @@ import numpy as np
 
 from netsim import bitset, channel, queues, scheduling, sources
 from netsim.channel import bits_in_slot, efficiency, jakes_gain, rate_of, rayleigh_gain, shadowing_gain, shannon
-from netsim.compiled import call_share, formula, inlined, inner, kernel
+from netsim.compiled import call_share, inlined, inner, kernel
 from netsim.handles import cell_of
 from netsim.scheduling import COMPILED_PLUGIN, PROPORTIONAL_FAIR, ROUND_ROBIN
 from netsim.state import LANES, NONE, Array, Cell, Record
 
+NS_PER_MS = 1e6
+_FIRST = np.int64(0)  # typed: the compiler would make a copy of a function for a literal
+_ONE = np.int64(1)
 DONE, ROWS_SHORT, STARVED, MISGRANTED = range(4)
 """Why a kernel returned: the target slot is reached, a buffer may overflow in the next slot, sources wait for packets
 that a plugin draws or for room in the log, or a plugged scheduler shared its blocks wrongly."""
@@ -37,12 +40,17 @@ def advance(cells: Array, i: int, target_slot: int) -> int:
     while clock.slot < target_slot:
         if rows_short(cell):
             return ROWS_SHORT
-        lend(clock, cell.slices)
-        for s in range(cell.slices.size):
-            run_slice(cell, s)
-        if clock.misgranted > 0:
-            return MISGRANTED
-        end_slot(cell)
+        if clock.served_slot != clock.slot:
+            lend(clock, cell.slices)
+            for s in range(cell.slices.size):
+                run_slice(cell, s)
+                if clock.misgranted > 0:
+                    return MISGRANTED
+        clock.slot += 1
+        discard(cell)  # before the arrivals: at equal instants departures are first
+        sources.take_arrivals(cell, clock.slot)
+        while discard(cell):  # those whose limit passed within the slot they arrived in
+            sources.take_arrivals(cell, clock.slot)
         if clock.starved > 0:
             return STARVED
     return DONE
@@ -64,8 +72,8 @@ def lend(clock: Record, slices: Array) -> None:
     In the work-conserving mode, blocks of slices with nothing to send go to the others in proportion to what they
     hold, by largest remainder, ties by name.
     """
-    idle = 0
-    holding = 0
+    idle = np.int64(0)
+    holding = np.int64(0)
     for s in range(slices.size):
         part = slices[s]
         part.lent_prb = part.prb
@@ -93,7 +101,7 @@ def _most_short(slices: Array, idle: int, holding: int) -> int:
     for s in range(slices.size):
         if slices[s].n_active > 0:
             short = idle * slices[s].prb - (slices[s].lent_prb - slices[s].prb) * holding
-            earlier = best != NONE and slices[s].lend_rank < slices[best].lend_rank
+            earlier = best != NONE and slices[s].name_rank < slices[best].name_rank
             if best == NONE or short > best_short or (short == best_short and earlier):
                 best = s
                 best_short = short
@@ -112,52 +120,43 @@ def run_slice(cell: Cell, s: int) -> None:
     else:
         n = show(cell, part)
         share_seen(cell, s, n)
+        if cell.clock[0].misgranted > 0:
+            return  # with the grants as they are, for the message
     serve_users(cell, s, n)
 
 
 @inlined
 def fade(cell: Cell, part: Record, n: int) -> None:
-    """Compute what the channel of the first ``n`` served users carries in this slot. Updates ``faded``."""
+    """Compute what the channel of the first ``n`` served users carries in this slot. Updates ``faded``.
+
+    The loops over whole groups of ``LANES`` become vector code; lanes beyond ``n`` compute in vain.
+    """
     clock = cell.clock[0]
+    served = cell.served
+    faded = cell.faded
+    lanes = (n + LANES - 1) // LANES * LANES
     if clock.fading == channel.RAYLEIGH:
-        fade_rayleigh(cell.served, cell.faded, n, clock.seed, np.uint64(clock.slot), part.fading_word)
+        seed, slot, word = clock.seed, np.uint64(clock.slot), part.fading_word
+        for i in range(lanes):
+            faded[i] = rayleigh_gain(seed, slot, np.uint64(served[i]), word)
     for i in range(n):
-        u = part.first_user + cell.served[i]
+        u = part.first_user + served[i]
         gain = 1.0
         if clock.fading == channel.RAYLEIGH:
-            gain = cell.faded[i]
+            gain = faded[i]
         elif clock.fading == channel.JAKES:
             gain = jakes_gain(cell.oscillators[u], clock.slot * clock.doppler_turns)
         if clock.shadowing_db > 0.0:
-            number = np.uint64(cell.served[i])
-            gain *= shadowing_gain(clock.shadowing_db, clock.seed, clock.slot, number, part.shadowing_word)
-        cell.faded[i] = gain * cell.users[u].snr
-    if clock.spread:
-        if clock.link == channel.SHANNON:
-            apply_shannon(cell.faded, n, clock.layers, clock.log_scale, clock.ceiling)
-        else:
-            for i in range(n):
-                cell.faded[i] = efficiency(clock, cell.faded[i], cell.thresholds, cell.efficiencies)
-
-
-@inlined
-def fade_rayleigh(served: Array, gains: Array, n: int, seed: int, slot: int, word: int) -> None:
-    """Draw the fading of ``n`` users, ``LANES`` side by side; lanes beyond ``n`` compute in vain."""
-    for i in range(whole_lanes(n)):
-        gains[i] = rayleigh_gain(seed, slot, np.uint64(served[i]), word)
-
-
-@inlined
-def apply_shannon(faded: Array, n: int, layers: float, log_scale: float, ceiling: float) -> None:
-    """Turn ``n`` SNRs into bit/s/Hz, ``LANES`` side by side; lanes beyond ``n`` compute in vain."""
-    for i in range(whole_lanes(n)):
-        faded[i] = shannon(faded[i], layers, log_scale, ceiling)
-
-
-@formula
-def whole_lanes(n: int) -> int:
-    """``n`` rounded up to whole groups of ``LANES``, so that the vector loop leaves no rest to a scalar one."""
-    return (n + LANES - 1) // LANES * LANES
+            number = np.uint64(served[i])
+            gain *= shadowing_gain(clock.shadowing_db, clock.seed, np.uint64(clock.slot), number, part.shadowing_word)
+        faded[i] = gain * cell.users[u].snr
+    if clock.spread and clock.link == channel.SHANNON:
+        layers, log_scale, ceiling = clock.layers, clock.log_scale, clock.ceiling
+        for i in range(lanes):
+            faded[i] = shannon(faded[i], layers, log_scale, ceiling)
+    elif clock.spread:
+        for i in range(n):
+            faded[i] = efficiency(clock, faded[i], cell.thresholds, cell.efficiencies)
 
 
 @inner
@@ -173,7 +172,7 @@ def show(cell: Cell, part: Record) -> int:
         seen.packets = user.queued
         seen.backlog_bits = user.backlog_bits
         seen.deadline_ns = cell.queues[part.first_user + user.number, user.head].arrival_ns + part.latency_limit_ns
-        rate_bps = rate_of(clock, 1, cell.faded[i], cell.thresholds, cell.efficiencies)
+        rate_bps = rate_of(clock, _ONE, cell.faded[i], cell.thresholds, cell.efficiencies)
         seen.bits_per_prb = rate_bps * clock.slot_ns / 1e9
         seen.average_bits = scheduling.average_now(part, user, clock.slot)
         cell.grants[i] = 0
@@ -209,54 +208,32 @@ def shares_all(cell: Cell, s: int, n: int) -> bool:
 
 @inlined
 def serve_users(cell: Cell, s: int, n: int) -> None:
-    """Serve the first ``n`` users from their grants."""
-    for i in range(n):
-        if cell.grants[i] > 0:
-            serve(cell, s, cell.served[i], cell.grants[i], cell.faded[i])
-
-
-@inlined
-def serve(cell: Cell, s: int, number: int, prb: int, faded: float) -> None:
-    """Serve one user from its grant, and count what was granted, needed and sent."""
+    """Serve the first ``n`` users from their grants, and count what was granted, needed and sent."""
     clock = cell.clock[0]
     part = cell.slices[s]
     tally = cell.tallies[s]
-    u = part.first_user + number
-    user = cell.users[u]
-    rate_bps = rate_of(clock, prb, faded, cell.thresholds, cell.efficiencies)
-    bits = bits_in_slot(clock, rate_bps)
+    latencies = cell.latencies[s]
     end_ns = (clock.slot + 1) * clock.slot_ns
-    tally.granted += prb
-    tally.granted_bps += np.int64(rate_bps)
-    sent = queues.serve(
-        clock,
-        part,
-        tally,
-        user,
-        cell.queues[u],
-        cell.active,
-        cell.latencies[s],
-        cell.log,
-        bits,
-        np.int64(rate_bps),
-        end_ns,
-    )
-    tally.used += prb if sent == bits else np.int64(math.ceil(sent * np.float64(prb) / bits))
-    if part.scheduler == PROPORTIONAL_FAIR:
-        scheduling.update_average(part, user, clock.slot, sent)
-    if user.blocked and user.leaving_ns == end_ns:
-        sources.unblock(cell, u, end_ns)
-
-
-@inlined
-def end_slot(cell: Cell) -> None:
-    """Let everything happen that is due up to the next slot's beginning."""
-    clock = cell.clock[0]
-    clock.slot += 1
-    discard(cell)  # before the arrivals: at equal instants departures are first
-    sources.take_arrivals(cell, clock.slot)
-    while discard(cell):  # those whose limit passed within the slot they arrived in
-        sources.take_arrivals(cell, clock.slot)
+    for i in range(n):
+        prb = cell.grants[i]
+        if prb == 0:
+            continue
+        u = part.first_user + cell.served[i]
+        user = cell.users[u]
+        rate_bps = rate_of(clock, prb, cell.faded[i], cell.thresholds, cell.efficiencies)
+        bits = bits_in_slot(clock, rate_bps)
+        whole_bps = np.int64(rate_bps)
+        tally.prb_slots_granted += prb
+        tally.granted_bps += whole_bps
+        sent = queues.serve(
+            clock, part, tally, user, cell.queues[u], cell.active, latencies, cell.log, bits, whole_bps, end_ns
+        )
+        if sent > 0:
+            tally.prb_slots_used += prb if sent == bits else np.int64(math.ceil(sent * np.float64(prb) / bits))
+        if part.scheduler == PROPORTIONAL_FAIR:
+            scheduling.update_average(part, user, clock.slot, sent)
+        if user.blocked and user.leaving_ns == end_ns:
+            sources.unblock(cell, u, end_ns)
 
 
 @inner
@@ -268,7 +245,7 @@ def discard(cell: Cell) -> bool:
     for s in range(cell.slices.size):
         part = cell.slices[s]
         if part.discard:
-            member = bitset.first_from(cell.active, part, 0)
+            member = bitset.first_from(cell.active, part, _FIRST)
             while member != NONE:
                 u = part.first_user + member
                 user = cell.users[u]
@@ -283,25 +260,66 @@ def discard(cell: Cell) -> bool:
 
 @kernel
 def close_period(cells: Array, i: int) -> None:
-    """Count what became overdue up to now, and take the quantiles of the period's latencies. Updates the tallies."""
+    """Count what became overdue up to now, and work out what follows from the counts. Updates clock and tallies."""
     cell = cell_of(cells, i)
     clock = cell.clock[0]
+    granted_bps = 0
+    carried_bits = 0
     for s in range(cell.slices.size):
         mark_slice(cell, s, clock.slot * clock.slot_ns)
-        tally = cell.tallies[s]
-        n = tally.departed
-        if n > 0:
-            latencies = cell.latencies[s, :n]
-            median = (n + 1) // 2 - 1
-            tally.latency_p50_ns = order_statistic(latencies, median)
-            tally.latency_p99_ns = order_statistic(latencies[median:], (99 * n + 99) // 100 - 1 - median)
+        close_slice(cell, s)
+        granted_bps += cell.tallies[s].granted_bps
+        carried_bits += cell.tallies[s].carried_bits
+    slots = np.float64(clock.slot - clock.period_slot)
+    bandwidth_hz = clock.prb * clock.prb_bandwidth_hz
+    clock.se_capacity = granted_bps / slots / bandwidth_hz
+    clock.se_carried = carried_bits / (slots * clock.slot_ns / 1e9) / bandwidth_hz
+    se = clock.se_carried if clock.values_carried else clock.se_capacity
+    clock.utility = clock.alpha * se + weighted_ssr(cell)
+    clock.period_slot = clock.slot
+
+
+@inner
+def close_slice(cell: Cell, s: int) -> None:
+    """Work out a slice's report: SSR (paper eq. 3), what is queued, and latencies. Updates the tally."""
+    part = cell.slices[s]
+    tally = cell.tallies[s]
+    tally.backlog_packets = part.queued
+    tally.backlog_bits = part.backlog_bits
+    tally.pending = part.queued - part.overdue
+    resolved = tally.satisfied + tally.slow + tally.late + tally.dropped
+    tally.idle = resolved == 0
+    tally.ssr = tally.satisfied / resolved if resolved > 0 else 1.0
+    n = tally.departed
+    tally.latency_mean_ms = np.nan
+    tally.latency_p50_ms = np.nan
+    tally.latency_p99_ms = np.nan
+    tally.latency_max_ms = np.nan
+    if n > 0:
+        latencies = cell.latencies[s, :n]
+        median = (n + 1) // 2 - 1
+        tally.latency_mean_ms = tally.latency_sum_ns / n / NS_PER_MS
+        tally.latency_p50_ms = order_statistic(latencies, median) / NS_PER_MS
+        tally.latency_p99_ms = order_statistic(latencies[median:], (99 * n + 99) // 100 - 1 - median) / NS_PER_MS
+        tally.latency_max_ms = tally.latency_max_ns / NS_PER_MS
+
+
+@inner
+def weighted_ssr(cell: Cell) -> float:
+    """Sum of beta_n SSR_n, in order of the slices' names: their order in the file must not move the last bit."""
+    total = 0.0
+    for rank in range(cell.slices.size):
+        for s in range(cell.slices.size):
+            if cell.slices[s].name_rank == rank:
+                total += cell.slices[s].weight * cell.tallies[s].ssr
+    return total
 
 
 @inner
 def mark_slice(cell: Cell, s: int, now_ns: int) -> None:
     """Count the packets of a slice whose latency limit has passed by ``now_ns``."""
     part = cell.slices[s]
-    member = bitset.first_from(cell.active, part, 0)
+    member = bitset.first_from(cell.active, part, _FIRST)
     while member != NONE:
         u = part.first_user + member
         queues.mark_overdue(part, cell.tallies[s], cell.users[u], cell.queues[u], now_ns)
@@ -407,9 +425,3 @@ def serve_one(cells: Array, i: int, s: int, n: int) -> bool:
         return False
     serve_users(cell, s, n)
     return True
-
-
-@kernel
-def finish_slot(cells: Array, i: int) -> None:
-    """:func:`end_slot`, for Python."""
-    end_slot(cell_of(cells, i))

@@ -45,7 +45,7 @@ class Model:
                 array[...] = np.zeros((), array.dtype)
         cell.wheel[...] = NONE
         cell.clock[0] = self._template.clock
-        cell.clock["seed"], cell.clock["logging"] = seed, log_packets
+        cell.clock["seed"], cell.clock["logging"], cell.clock["served_slot"] = seed, log_packets, NONE
         cell.slices[...] = self._template.slices
         for s, part in enumerate(self.scenario.slices.values()):
             self._place_users(cell, s, seed)
@@ -95,6 +95,9 @@ class Model:
         row["prb"], row["prb_bandwidth_hz"] = carrier.prb, carrier.prb_bandwidth_hz
         row["work_conserving"] = carrier.sharing == "work-conserving"
         row["spread"] = radio.power == "spread"
+        settings = self.scenario.utility
+        row["alpha"] = settings.alpha * (len(self.scenario.slices) if settings.alpha_per_slice else 1)
+        row["values_carried"] = settings.se == "carried"
         row["layers"] = radio.link.layers
         row["link"] = channel.LINKS[radio.link.model]
         row["log_scale"], row["ceiling"] = 1.0, np.inf
@@ -109,6 +112,7 @@ class Model:
 
     def _encode_slice(self, name: str, part: Slice, row: Any) -> None:
         row["latency_limit_ns"], row["rate_floor_bps"] = part.sla.latency_limit_ns, part.sla.rate_floor_bps
+        row["weight"] = part.weight
         row["goodput"] = part.sla.rate == "goodput"
         row["discard"], row["defer"] = part.late == "discard", part.queue.when_full == "defer"
         row["queue_packets"] = part.queue.packets
@@ -116,7 +120,7 @@ class Model:
         if isinstance(part.scheduler, ProportionalFair):
             row["keep"] = 1.0 - 1.0 / part.scheduler.time_constant_slots
             row["log2_keep"] = np.log2(row["keep"])
-        row["lend_rank"] = sorted(self.scenario.slice_names).index(name)
+        row["name_rank"] = sorted(self.scenario.slice_names).index(name)
         for purpose in (streams.PACKETS, streams.FADING, streams.SHADOWING):
             row[f"{purpose}_word"] = self.words[purpose, name]
 
@@ -165,6 +169,8 @@ class Model:
         users["average_slot"], users["next_arrival_ns"] = clock["slot"], clock["slot"] * clock["slot_ns"]
         cell.starved[clock["starved"] : clock["starved"] + count] = np.arange(first, first + count)
         clock["starved"] += count
+        if s in self.plugged.traffic:
+            self.plugged.supply(cell, self.words)
         self.advance(stack, i, int(clock["slot"]))
 
     def leave(self, stack: Stack, i: int, s: int, count: int) -> None:
@@ -208,7 +214,10 @@ class Model:
         """Run cell ``i`` up to the beginning of a slot."""
         if self.plugged.schedulers:
             self._advance_slot_by_slot(stack, i, slot)
-            return
+        else:
+            self._advance_compiled(stack, i, slot)
+
+    def _advance_compiled(self, stack: Stack, i: int, slot: int) -> None:
         while (status := kernel.advance(stack.handles, i, slot)) != kernel.DONE:
             self.resolve(stack, i, status)
 
@@ -216,6 +225,8 @@ class Model:
         """Do what the kernel of cell ``i`` stopped for."""
         if status == kernel.MISGRANTED:
             raise self.plugged.misgranted(stack.cell(i))
+        if stack.cell(i).clock[0]["misdrawn"]:
+            raise self.plugged.misdrawn(stack.cell(i))
         self._make_room(stack, i)
         self.plugged.supply(stack.cell(i), self.words)
 
@@ -228,26 +239,25 @@ class Model:
 
     def _advance_slot_by_slot(self, stack: Stack, i: int, slot: int) -> None:
         """The slot loop of :func:`netsim.kernel.advance` in Python, for schedulers that are plain Python."""
-        while (now := int(stack.cell(i).clock[0]["slot"])) < slot or stack.cell(i).clock[0]["starved"]:
-            cell = stack.cell(i)
-            if cell.clock[0]["starved"]:
-                if (status := kernel.advance(stack.handles, i, now)) != kernel.DONE:
-                    self.resolve(stack, i, status)
-            elif not kernel.begin_slot(stack.handles, i):
-                self._make_room(stack, i)
+        while (now := int(stack.cell(i).clock[0]["slot"])) < slot:
+            self._advance_compiled(stack, i, now)  # sources that stand still go on first
+            if kernel.begin_slot(stack.handles, i):
+                self._run_slices(stack, i)
+                stack.cell(i).clock["served_slot"] = now
+                self._advance_compiled(stack, i, now + 1)
             else:
-                self._run_slot(stack, i)
+                self._make_room(stack, i)
+        self._advance_compiled(stack, i, slot)
 
-    def _run_slot(self, stack: Stack, i: int) -> None:
+    def _run_slices(self, stack: Stack, i: int) -> None:
         cell = stack.cell(i)
         for s in range(cell.slices.size):
             if s in self.plugged.schedulers:
                 self.plugged.run_slice(stack, i, s)
             else:
                 kernel.run_one(stack.handles, i, s)
-        if cell.clock[0]["misgranted"]:
-            raise self.plugged.misgranted(cell)
-        kernel.finish_slot(stack.handles, i)
+            if cell.clock[0]["misgranted"]:
+                raise self.plugged.misgranted(cell)
 
     # -- packets ---------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from netsim import kernel, plugins, scheduling, streams, traffic
 from netsim.compiled import DRAW_ARGUMENTS, SHARE_ARGUMENTS, as_pointer, c_function, is_compiled
 from netsim.errors import PluginError
 from netsim.scenario import PluggedScheduler, PluggedTraffic, Scenario
-from netsim.state import ACTIVE, FOREVER_NS, SUPPLY, Cell, Stack
+from netsim.state import ACTIVE, FOREVER_NS, LARGEST_BITS, SUPPLY, Cell, Stack
 
 _LARGEST = float(FOREVER_NS)
 
@@ -83,14 +83,11 @@ class Plugged:
     def _drawn(self, s: int, index: int, u_gap: float, u_size: float) -> tuple[int, int]:
         try:
             gap_ns, size_bits = self.traffic[s].draw(index, u_gap, u_size)
-            good = gap_ns >= 0 and 1 <= size_bits < 1e15
+            good = gap_ns >= 0 and 1 <= size_bits < LARGEST_BITS
         except Exception as error:
             raise PluginError(f"{self._of(s, 'traffic')} raised at packet {index}: {error!r}") from error
         if not good:
-            raise PluginError(
-                f"{self._of(s, 'traffic')}: a gap must be at least 0 ns and a size at least 1 bit, "
-                f"got ({gap_ns!r}, {size_bits!r}) for packet {index}"
-            )
+            raise self._no_packet(s, gap_ns, size_bits, index)
         return int(min(gap_ns, _LARGEST) + 0.5), int(size_bits)
 
     # -- faults ----------------------------------------------------------------------------------------------------
@@ -99,6 +96,18 @@ class Plugged:
         """The error for what a compiled scheduler wrote."""
         s = int(cell.clock[0]["misgranted"]) - 1
         return self._wrong_grants(cell, s, int(cell.slices[s]["n_active"]))
+
+    def misdrawn(self, cell: Cell) -> PluginError:
+        """The error for what a compiled traffic kind drew."""
+        user = cell.users[int(cell.clock[0]["misdrawn"]) - 1]
+        gap_ns, size_bits, index = cell.draw_values.tolist()
+        return self._no_packet(int(user["slice"]), gap_ns, size_bits, int(index))
+
+    def _no_packet(self, s: int, gap_ns: object, size_bits: object, index: int) -> PluginError:
+        return PluginError(
+            f"{self._of(s, 'traffic')}: a gap must be at least 0 ns and a size at least 1 bit, "
+            f"got ({gap_ns!r}, {size_bits!r}) for packet {index}"
+        )
 
     def _wrong_grants(self, cell: Cell, s: int, n: int) -> PluginError:
         prb, grants = int(cell.slices[s]["lent_prb"]), cell.grants[:n].tolist()
@@ -121,10 +130,9 @@ def _made(hook: str, part: PluggedScheduler | PluggedTraffic, method: str, folde
 
 def _share_function(share: Any) -> Any:
     """A compiled scheduler behind a C interface; its record and index types are those of :class:`Scheduler.share`."""
-    active = numba.from_dtype(ACTIVE)
 
     def share_at(prb: int, slot: int, seen: int, n: int, grants: int) -> None:
-        share(prb, slot, numba.carray(as_pointer(seen), n, active), numba.carray(as_pointer(grants), n, np.int64))
+        share(prb, slot, numba.carray(as_pointer(seen), n, ACTIVE), numba.carray(as_pointer(grants), n, np.int64))
 
     return c_function(SHARE_ARGUMENTS, share_at)
 

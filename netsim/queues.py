@@ -7,6 +7,9 @@ from netsim.compiled import inlined, inner
 from netsim.report import NEVER
 from netsim.state import Array, Record
 
+_NEVER = np.int64(NEVER)  # typed: the compiler would make a copy of a function for a literal
+_NO_RATE = np.int64(0)
+
 
 @inlined
 def arrive(
@@ -35,7 +38,7 @@ def arrive(
         tally.dropped += 1
         tally.discarded_bits += bits
         if clock.logging:
-            _write(clock, log, user, now_ns, np.int64(NEVER), now_ns, bits, 0, user.packet, sla.DROPPED)
+            _write(clock, log, user, now_ns, _NEVER, now_ns, bits, _NO_RATE, user.packet, sla.DROPPED)
         return True
     place = user.head + user.queued
     if place >= queue.shape[0]:
@@ -200,10 +203,10 @@ def _give_up_head(
             log,
             user,
             packet.arrival_ns,
-            np.int64(NEVER),
+            _NEVER,
             resolved_ns,
             packet.size_bits,
-            0,
+            _NO_RATE,
             packet.index,
             outcome,
         )

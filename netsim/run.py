@@ -5,7 +5,7 @@ import numbers
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from netsim import allocations
 from netsim.errors import AllocationError, InputError, NetsimError, PluginError, RunError
@@ -247,7 +247,9 @@ class _Run:
         except AllocationError as error:
             raise AllocationError(f"{error} (period {self._period}, {where})") from None
         except PluginError as error:
-            raise PluginError(f"{error} (period {self._period}, {where})") from original(error)
+            located = PluginError(f"{error} (period {self._period}, {where})")
+            located.exit_status = error.exit_status
+            raise located from original(error)
 
 
 def original(error: BaseException) -> BaseException | None:
@@ -266,8 +268,6 @@ def _latencies(plant: "Plant") -> tuple[IntArray, ...] | None:
 
 def _simulation(plant: "Plant") -> "Simulation":
     """The plant, if it is one that has packets."""
-    from netsim.simulation import Simulation
-
-    if not isinstance(plant, Simulation):
+    if not hasattr(plant, "take_packets"):
         raise RunError(f"a {type(plant).__name__} has no packets to keep; run without --packets")
-    return plant
+    return cast("Simulation", plant)

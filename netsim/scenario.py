@@ -247,8 +247,8 @@ class TwoStateVoice(Part):
     size_bits: DataBits = Field(default=320, alias="size")
     silence_gap_ns: PositiveTimeNs = Field(default=160_000_000, alias="silence_gap")
     silence_size_bits: DataBits = Field(default=120, alias="silence_size")
-    to_silence: Annotated[float, Field(strict=True, gt=0, lt=1)] = 0.01
-    to_talk: Annotated[float, Field(strict=True, gt=0, lt=1)] = 0.01
+    to_silence: Annotated[float, Field(strict=True, ge=1e-9, lt=1)] = 0.01
+    to_talk: Annotated[float, Field(strict=True, ge=1e-9, lt=1)] = 0.01
 
     @model_validator(mode="after")
     def _beat(self) -> Self:
@@ -777,9 +777,9 @@ class Scenario(Part):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the resolved scenario less its name, description and run length: equal physics, equal hash."""
+        """SHA-256 of the resolved scenario less name, description, reward and run length: equal physics, equal hash."""
         content = self.to_dict()
-        for key in ("name", "description"):
+        for key in ("name", "description", "reward"):
             content.pop(key, None)
         content["control"].pop("periods")
         content["slice_order"] = list(self.slices)

@@ -18,6 +18,7 @@ SCHEDULERS = {
     "earliest-deadline": EARLIEST_DEADLINE,
     "largest-queue": LARGEST_QUEUE,
 }
+_FIRST = np.int64(0)  # typed: the compiler would make a copy of a function for a literal
 NEWCOMER_BITS = 1e-9
 """Least average of proportional fair: a user who was never served comes first."""
 
@@ -59,7 +60,7 @@ def _next_active(words: Array, part: Record, count: int, served: Array, grants: 
     for i in range(count):
         member = bitset.first_from(words, part, member)
         if member == NONE:
-            member = bitset.first_from(words, part, 0)
+            member = bitset.first_from(words, part, _FIRST)
         served[i] = member
         grants[i] = 1
         member += 1
@@ -86,7 +87,7 @@ def _add_extra(part: Record, extra: int, served: Array, grants: Array, n: int) -
 def gather(words: Array, part: Record, served: Array) -> int:
     """Write the numbers of all active users, in order; returns how many they are."""
     found = 0
-    member = bitset.first_from(words, part, 0)
+    member = bitset.first_from(words, part, _FIRST)
     while member != NONE:
         served[found] = member
         found += 1

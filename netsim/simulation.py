@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, overload, runtime_checkab
 import numpy as np
 import simpy
 
-from netsim import allocations, sla
+from netsim import allocations
 from netsim.errors import RunError
 from netsim.report import SLICE_FIELDS, IntArray, PeriodReport
 from netsim.scenario import Scenario
@@ -16,7 +16,6 @@ from netsim.scenario import Scenario
 if TYPE_CHECKING:
     from netsim.state import Array, Cell
 
-NS_PER_MS = 1e6
 MAX_SEED = 2**64 - 1
 Processes = Callable[["Simulation"], Iterable[Generator[simpy.Event, Any, Any]] | None]
 
@@ -88,6 +87,7 @@ class Simulation:
 
         Period 0 runs under ``scenario.control.initial_allocation``.
         """
+        self._refuse_within()
         if seed is not None:
             self.seed = checked_seed(seed)
         self._model.start(self._stack, 0, self.seed, self._log_packets)
@@ -105,10 +105,15 @@ class Simulation:
         RunError
             :meth:`reset` has not been called, or a process calls ``step`` while a period runs.
         """
+        self._refuse_within()
         units = allocations.check(allocation, self.scenario.carrier.units, len(self.scenario.slices))
         if self._period < 0:
             raise RunError("step was called before reset; call reset first")
         return self._run_period(units)
+
+    def _refuse_within(self) -> None:
+        if self._running:
+            raise RunError("step and reset cannot be called from a process that runs beside the base station")
 
     def _populate(self, now_ns: int) -> None:
         """A new environment with the base station and everybody else's processes in it."""
@@ -123,18 +128,19 @@ class Simulation:
     def _run_period(self, units: tuple[int, ...]) -> PeriodReport:
         from netsim.basestation import PERIOD_END, event_at
 
-        if self._running:
-            raise RunError("step and reset cannot be called from a process that runs beside the base station")
         self._running = True
         try:
             cell = self._stack.cell(0)
-            cell.tallies.view(np.int64).fill(0)
+            if self._period >= 0:  # before period 0, packets of instant 0 have arrived already
+                cell.tallies.view(np.int64).fill(0)
             self._station.allocate(units)
             self.env.run(until=event_at(self.env, self.scenario.control.period_ns, PERIOD_END))
         finally:
             self._running = False
         self._period += 1
         self._allocation = units
+        if self.slot != (self._period + 1) * self.scenario.control.slots_per_period:
+            raise RunError("the environment was run outside of reset and step; let those move its clock")
         return self._report()
 
     def _report(self) -> PeriodReport:
@@ -142,7 +148,7 @@ class Simulation:
 
         kernel.close_period(self._stack.handles, 0)
         cell = self._stack.cell(0)
-        return Reports(self.scenario, self._period, [self._allocation], cell.slices[None], cell.tallies[None])[0]
+        return Reports(self.scenario, self._period, [self._allocation], cell.clock, cell.tallies[None])[0]
 
     # -- what lies behind the report -------------------------------------------------------------------------------
 
@@ -275,9 +281,9 @@ class Reports(Sequence[PeriodReport]):
     """
 
     def __init__(
-        self, scenario: Scenario, period: int, units: Sequence[tuple[int, ...]], slices: "Array", tallies: "Array"
+        self, scenario: Scenario, period: int, units: Sequence[tuple[int, ...]], clocks: "Array", tallies: "Array"
     ) -> None:
-        self.columns = report_columns(scenario, slices, tallies)
+        self.columns = report_columns(clocks, tallies)
         self._scenario = scenario
         self._period = period
         self._units = tuple(units)
@@ -312,43 +318,9 @@ class Reports(Sequence[PeriodReport]):
     __hash__ = None  # type: ignore[assignment]  # holds arrays
 
 
-def report_columns(scenario: Scenario, slices: "Array", tallies: "Array") -> dict[str, Any]:
-    """Every figure of a report for B cells: per cell of shape ``(B,)``, per slice of shape ``(B, N)``; read-only."""
-    control, carrier = scenario.control, scenario.carrier
-    columns: dict[str, Any] = {name: tallies[name].copy() for name in _COUNTED}
-    resolved = columns["satisfied"] + columns["slow"] + columns["late"] + columns["dropped"]
-    columns["ssr"] = sla.ssr(columns["satisfied"], resolved)
-    columns["idle"] = resolved == 0
-    columns["pending"] = slices["queued"] - slices["overdue"]
-    columns["backlog_packets"] = slices["queued"].copy()
-    columns["backlog_bits"] = slices["backlog_bits"].copy()
-    columns["prb_slots_granted"] = tallies["granted"].copy()
-    columns["prb_slots_used"] = tallies["used"].copy()
-    departed = columns["departed"]
-    with np.errstate(invalid="ignore"):
-        columns["latency_mean_ms"] = tallies["latency_sum_ns"] / departed / NS_PER_MS
-        for name in ("p50", "p99", "max"):
-            columns[f"latency_{name}_ms"] = np.where(departed > 0, tallies[f"latency_{name}_ns"] / NS_PER_MS, np.nan)
-    slots, bandwidth_hz = control.slots_per_period, carrier.bandwidth_hz
-    columns["se_capacity"] = tallies["granted_bps"].sum(axis=-1) / slots / bandwidth_hz
-    columns["se_carried"] = columns["carried_bits"].sum(axis=-1) / (control.period_ns / 1e9) / bandwidth_hz
-    settings = scenario.utility
-    alpha = settings.alpha * (len(scenario.slices) if settings.alpha_per_slice else 1)
-    weights = np.array([part.weight for part in scenario.slices.values()])
-    columns["utility"] = sla.utility(alpha, columns[f"se_{settings.se}"], weights, columns["ssr"])
-    for column in columns.values():
-        column.flags.writeable = False
-    return columns
-
-
-_COUNTED = (
-    "arrived",
-    "satisfied",
-    "slow",
-    "late",
-    "dropped",
-    "departed",
-    "offered_bits",
-    "carried_bits",
-    "discarded_bits",
-)
+def report_columns(clocks: "Array", tallies: "Array") -> dict[str, Any]:
+    """Every figure of a period just closed, from arrays of shapes ``(B,)`` and ``(B, N)``; copies, read-only."""
+    counted, ended = tallies.copy(), clocks.copy()
+    counted.flags.writeable = ended.flags.writeable = False
+    per_cell = {name: ended[name] for name in ("utility", "se_capacity", "se_carried")}
+    return per_cell | {name: counted[name] for name in SLICE_FIELDS}

@@ -55,9 +55,7 @@ def utility(alpha: float, se: float | FloatArray, weights: FloatArray, ssr_n: Fl
     >>> round(float(utility(0.01, 72.6, np.ones(3), np.array([1.0, 0.9997, 0.966]))), 4)
     3.6917
     """
-    # By weight and ratio, not by place: the order of slices in a file must not move the last bit.
-    terms = np.sort(weights * ssr_n, axis=-1)
-    return np.asarray(alpha * np.asarray(se) + terms.sum(axis=-1))
+    return np.asarray(alpha * np.asarray(se) + (weights * ssr_n).sum(axis=-1))
 
 
 def threshold(step: IntArray | int, gmin: float, gmax: float, sigma: float) -> FloatArray:

@@ -3,9 +3,9 @@
 import numpy as np
 
 from netsim.compiled import call_draw, inlined, inner
-from netsim.portable import greater, lesser
+from netsim.portable import lesser
 from netsim.queues import arrive
-from netsim.state import FOREVER_NS, NONE, SUPPLY, Array, Cell, Record
+from netsim.state import FOREVER_NS, LARGEST_BITS, NONE, SUPPLY, Array, Cell, Record
 from netsim.streams import philox, uniform
 from netsim.traffic import COMPILED_PLUGIN, PLUGIN, SILENT, draw_block, multiplier
 
@@ -91,21 +91,31 @@ def supply(cell: Cell, u: int) -> bool:
     if part.traffic == SILENT:
         cell.supplies[u, 0].gap_ns = FOREVER_NS
     elif part.traffic == COMPILED_PLUGIN:
-        _draw_plugged(clock, part, user, cell.supplies[u], cell.draw_values)
+        if not _draw_plugged(clock, part, user, cell.supplies[u], cell.draw_values):
+            clock.misdrawn = u + 1
+            _stand_still(cell, u)
+            return False
     else:
         draw_block(clock.seed, part, user, cell.supplies[u], cell.draw_bits, cell.choices, cell.trace)
     return True
 
 
 @inner
-def _draw_plugged(clock: Record, part: Record, user: Record, supply: Array, values: Array) -> None:
-    """Have a compiled plugin draw the user's next packets. Updates ``supply``, and works in ``values``."""
+def _draw_plugged(clock: Record, part: Record, user: Record, supply: Array, values: Array) -> bool:
+    """Have a compiled plugin draw the user's next packets; False if it drew what is no packet, left in ``values``.
+
+    Updates ``supply`` and ``values``.
+    """
     for j in range(SUPPLY):
         index = user.packet + j
+        values[2] = index
         gap_word, size_word = philox(clock.seed, np.uint64(index), np.uint64(user.number), part.packets_word)
         call_draw(part.draw_address, index, uniform(gap_word), uniform(size_word), values.ctypes.data)
-        supply[j].gap_ns = np.int64(lesser(greater(values[0], 0.0), _FOREVER) + 0.5)
-        supply[j].size_bits = np.int64(lesser(greater(values[1], 1.0), 1e15))
+        if not (values[0] >= 0.0 and 1.0 <= values[1] < LARGEST_BITS):
+            return False
+        supply[j].gap_ns = np.int64(lesser(values[0], _FOREVER) + 0.5)
+        supply[j].size_bits = np.int64(values[1])
+    return True
 
 
 @inlined

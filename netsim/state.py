@@ -17,6 +17,8 @@ LANES = 8
 """Users whose fading is computed together."""
 FOREVER_NS = np.int64(1 << 61)
 """Instants from here on never come."""
+LARGEST_BITS = 1e15
+"""No packet is larger."""
 NONE = -1
 """No user: the end of a list of users."""
 
@@ -28,6 +30,7 @@ def _record(**fields: Any) -> np.dtype[np.void]:
 CLOCK = _record(
     seed=np.uint64,
     slot=np.int64,  # the next slot to run; everything up to its beginning has happened
+    served_slot=np.int64,  # the slot whose users Python has served, for schedulers that are plain Python
     slot_ns=np.int64,
     slots_per_ns=np.float64,
     period_slot=np.int64,  # first slot of the running period
@@ -44,7 +47,13 @@ CLOCK = _record(
     work_conserving=np.int64,
     logging=np.int64,
     logged=np.int64,  # rows used of the packet log
+    alpha=np.float64,  # of the utility, slices counted in
+    values_carried=np.int64,  # the utility takes the carried spectral efficiency, else the capacity
+    utility=np.float64,  # of the period just ended, as the next two
+    se_capacity=np.float64,
+    se_carried=np.float64,
     starved=np.int64,  # rows used of ``starved``
+    misdrawn=np.int64,  # 1 + the user for whom a compiled traffic kind drew what is no packet
     misgranted=np.int64,  # 1 + the slice whose plugged scheduler did not share its blocks as it must
 )
 
@@ -81,7 +90,8 @@ SLICE = _record(
     curve_repeat_ns=np.int64,
     share_address=np.int64,  # of a compiled scheduler, in this process
     draw_address=np.int64,  # of a compiled traffic kind, in this process
-    lend_rank=np.int64,  # place of the slice's name in alphabetical order
+    name_rank=np.int64,  # place of the slice's name in alphabetical order
+    weight=np.float64,  # of its SSR in the utility
     packets_word=np.uint64,
     fading_word=np.uint64,
     shadowing_word=np.uint64,
@@ -109,18 +119,26 @@ TALLY = _record(
     late=np.int64,
     dropped=np.int64,
     departed=np.int64,
-    latency_sum_ns=np.int64,
-    latency_max_ns=np.int64,
-    latency_p50_ns=np.int64,
-    latency_p99_ns=np.int64,
     offered_bits=np.int64,
     carried_bits=np.int64,
     discarded_bits=np.int64,
-    granted=np.int64,
-    used=np.int64,
+    prb_slots_granted=np.int64,
+    prb_slots_used=np.int64,
+    latency_sum_ns=np.int64,
+    latency_max_ns=np.int64,
     granted_bps=np.int64,  # rate granted, bit/s, summed over users and slots
+    # what follows from these when the period ends
+    pending=np.int64,
+    backlog_packets=np.int64,
+    backlog_bits=np.int64,
+    ssr=np.float64,
+    latency_mean_ms=np.float64,
+    latency_p50_ms=np.float64,
+    latency_p99_ms=np.float64,
+    latency_max_ms=np.float64,
+    idle=np.bool_,
 )
-"""What a period counts, per slice; all zero when it begins."""
+"""What a period counts, per slice; all zero when it begins. Fields are named as in :class:`PeriodReport`."""
 
 USER = _record(
     slice=np.int64,
@@ -191,7 +209,7 @@ class Cell(NamedTuple):
     scores: Array  # (U + LANES,)
     seen: Array  # (U,) ACTIVE
     draw_bits: Array  # uint64 (2 SUPPLY,) random words of the block being drawn, gaps before sizes; then the values
-    draw_values: Array  # (2,) what a compiled traffic kind draws
+    draw_values: Array  # (3,) gap and size that a compiled traffic kind draws, and the packet's index
     oscillators: Array  # (U, M) OSCILLATOR, M = 0 unless fading is Jakes'
     # tables, shared by all cells of a scenario
     choices: Array
@@ -315,7 +333,7 @@ def empty_stack(
         "scores": (widest + LANES,),
         "seen": (widest,),
         "draw_bits": (2 * SUPPLY,),
-        "draw_values": (2,),
+        "draw_values": (3,),
         "oscillators": (widest, oscillators),
     }
     arrays = {name: np.zeros((cells, *shape), MEMBERS[name][0]) for name, shape in shapes.items()}

@@ -23,7 +23,7 @@ from netsim.scenario import (
     TwoStateVoice,
 )
 from netsim.scenario import Trace as TraceTraffic
-from netsim.state import DRAWN, FOREVER_NS, SUPPLY, Array, Record
+from netsim.state import DRAWN, FOREVER_NS, LARGEST_BITS, SUPPLY, Array, Record
 from netsim.streams import philox, uniform
 
 RENEWAL, NGMN_VIDEO, TWO_STATE_VOICE, TRACE, SILENT, PLUGIN, COMPILED_PLUGIN = range(7)
@@ -114,7 +114,7 @@ def read_trace(traffic: TraceTraffic, folder: Path | None) -> Array:
     """
     from netsim.traces import read  # here, because pyarrow takes longer to import than a short run
 
-    gap_ns, size_bits = read(traffic.file, folder)
+    gap_ns, size_bits = read(traffic.file, folder, repeat=traffic.repeat)
     rows = np.empty(len(gap_ns), DRAWN)
     rows["gap_ns"], rows["size_bits"] = gap_ns, size_bits
     return rows
@@ -142,7 +142,7 @@ def draw_block(seed: int, part: Record, user: Record, supply: Array, bits: Array
     sample(part.size, bits[SUPPLY:], choices)
     for j in range(SUPPLY):
         supply[j].gap_ns = np.int64(lesser(from_bits(bits[j]), _FOREVER) + 0.5)
-        supply[j].size_bits = np.int64(lesser(greater(from_bits(bits[SUPPLY + j]), 1.0), 1e15))
+        supply[j].size_bits = np.int64(lesser(greater(from_bits(bits[SUPPLY + j]), 1.0), LARGEST_BITS))
     if part.traffic == NGMN_VIDEO:
         _keep_beat(part, user, supply, start)
 
@@ -211,8 +211,9 @@ def _talk(part: Record, user: Record, supply: Array, words: Array) -> None:
             supply[j].gap_ns = part.frame_ns
         else:
             v = u / part.to_silence if user.phase else u
+            # In the frame after the last talk the talker is silent; then each frame may be the first of the next spurt.
+            frames = 1 + user.phase + np.int64(log2(v) / log2(1.0 - part.to_talk))
             user.phase = 0
-            frames = 1 + np.int64(log2(v) / log2(1.0 - part.to_talk))
             if frames * part.frame_ns <= part.silence_ns:
                 user.phase = 1
                 supply[j].gap_ns = frames * part.frame_ns
