@@ -163,8 +163,8 @@ def jakes_gain(waves: Array, time_turns: float) -> float:
         turns = time_turns * wave.turns
         c = cos_turn(turns)
         s = sin_turn(turns)
-        real += wave.real * c - wave.imaginary * s
-        imaginary += wave.real * s + wave.imaginary * c
+        real += wave.in_phase * c - wave.quadrature * s
+        imaginary += wave.in_phase * s + wave.quadrature * c
     return real * real + imaginary * imaginary
 
 

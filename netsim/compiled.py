@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
@@ -105,6 +106,35 @@ else:
     def lowest_bit(word: int) -> int:
         """Position of the lowest set bit of a non-zero uint64."""
         return _cttz(word)
+
+
+@intrinsic
+def _prefetch(typing_context: Any, address: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        from llvmlite import ir
+
+        byte_pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte_pointer, word, word, word])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte_pointer], kind)
+        pointer = builder.inttoptr(args[0], byte_pointer)
+        builder.call(function, [pointer, word(1), word(3), word(1)])  # to write, keep in all caches, data
+        return context.get_dummy_value()
+
+    return types.void(types.uintp), generate
+
+
+def _fetch_nothing(address: int) -> None:
+    """Plain Python has no use for it."""
+
+
+if numba.config.DISABLE_JIT:
+    prefetch = _fetch_nothing
+else:
+
+    @formula
+    def prefetch(address: int) -> None:
+        """Ask the processor to fetch the cache line of an address, which it may or may not do."""
+        _prefetch(np.uintp(address))
 
 
 def _pointer_call(*arguments: Any) -> Any:

@@ -90,7 +90,8 @@ def _row(typing_context: Any, handles: Any, i: Any) -> Any:
 
 
 def _cell_of(stack: Stack, i: int) -> Cell:
-    return stack.cell(i)
+    # Records whose fields are attributes, as kernels write them.
+    return Cell(*(array.view(np.recarray) if array.dtype.names else array for array in stack.cell(i)))
 
 
 if numba.config.DISABLE_JIT:

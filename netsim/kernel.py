@@ -35,6 +35,8 @@ def advance(cells: Array, i: int, target_slot: int) -> int:
     if clock.starved > 0:
         sources.revive(cell)
         sources.take_arrivals(cell, clock.slot)
+        while discard(cell):  # as at the end of the slot in which they stood still
+            sources.take_arrivals(cell, clock.slot)
         if clock.starved > 0:
             return STARVED
     while clock.slot < target_slot:
@@ -229,7 +231,10 @@ def serve_users(cell: Cell, s: int, n: int) -> None:
             clock, part, tally, user, cell.queues[u], cell.active, latencies, cell.log, bits, whole_bps, end_ns
         )
         if sent > 0:
-            tally.prb_slots_used += prb if sent == bits else np.int64(math.ceil(sent * np.float64(prb) / bits))
+            enough = np.int64(math.ceil(sent * np.float64(prb) / bits))  # by rule of three; a few less may do
+            tally.prb_slots_used += scheduling.prb_needed(
+                clock, sent, enough, cell.faded[i], cell.thresholds, cell.efficiencies
+            )
         if part.scheduler == PROPORTIONAL_FAIR:
             scheduling.update_average(part, user, clock.slot, sent)
         if user.blocked and user.leaving_ns == end_ns:
@@ -250,8 +255,9 @@ def discard(cell: Cell) -> bool:
                 u = part.first_user + member
                 user = cell.users[u]
                 queue = cell.queues[u]
+                before = user.queued
                 queues.discard_overdue(clock, part, cell.tallies[s], user, queue, cell.active, cell.log, now_ns)
-                if user.blocked and user.leaving_ns == now_ns:
+                if user.blocked and user.queued < before:
                     sources.unblock(cell, u, now_ns)
                     unblocked = True
                 member = bitset.first_from(cell.active, part, member + 1)
@@ -425,3 +431,11 @@ def serve_one(cells: Array, i: int, s: int, n: int) -> bool:
         return False
     serve_users(cell, s, n)
     return True
+
+
+@kernel
+def discard_now(cells: Array, i: int) -> None:
+    """Discard what a new latency limit has made overdue, and let sources in that waited for room."""
+    cell = cell_of(cells, i)
+    while discard(cell):
+        sources.take_arrivals(cell, cell.clock[0].slot)

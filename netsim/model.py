@@ -151,7 +151,7 @@ class Model:
         if cell.oscillators.shape[1]:
             waves = channel.oscillators(seed, words[streams.OSCILLATORS], numbers)
             into = cell.oscillators[first : first + count]
-            into["real"], into["imaginary"], into["turns"] = np.moveaxis(waves, -1, 0)
+            into["in_phase"], into["quadrature"], into["turns"] = np.moveaxis(waves, -1, 0)
 
     def _set_power(self, users: Array, transmit_power_dbm: float) -> None:
         carrier = self.scenario.carrier
@@ -203,6 +203,7 @@ class Model:
             part["rate_floor_bps"] = rate_floor_bps
         if latency_limit_ns is not None:
             part["latency_limit_ns"], part["limit_since_ns"] = latency_limit_ns, now_ns
+            kernel.discard_now(stack.handles, i)
 
     # -- time ------------------------------------------------------------------------------------------------------
 

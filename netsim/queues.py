@@ -141,6 +141,7 @@ def _leave_head(part: Record, user: Record, queue: Array, words: Array, end_ns: 
         user.leaving = 0
     user.leaving += 1
     if user.queued == 0:
+        user.head = 0  # an empty queue begins where its first cache line does
         bitset.remove(words, part, user.number)
         part.n_active -= 1
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from netsim import bitset
-from netsim.channel import bits_in_slot, rate_of
+from netsim.channel import NR, bits_in_slot, rate_of
 from netsim.compiled import inlined, inner
 from netsim.portable import exp2, greater
 from netsim.state import NONE, Array, Cell, Record
@@ -152,6 +152,10 @@ def prb_needed(
 ) -> int:
     """The fewest resource blocks that carry a backlog in one slot, ``most`` if that many do not."""
     low = 1
+    if clock.link == NR and not clock.spread:  # steps of efficiency: more blocks may carry less
+        while low < most and bits_in_slot(clock, rate_of(clock, low, faded, thresholds, efficiencies)) < backlog_bits:
+            low += 1
+        return low
     high = most
     while low < high:
         middle = (low + high) // 2

@@ -166,7 +166,7 @@ class Simulation:
         """The running period's counts per slice so far, each of shape ``(N,)``, for processes beside the base station.
 
         Late packets are counted when their limit passes, so this looks through the queues: ask once per period or
-        slot, not per packet.
+        slot, not per packet. A process that is due at the very end of a period runs in the next one.
         """
         from netsim import kernel
 

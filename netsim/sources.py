@@ -2,14 +2,19 @@
 
 import numpy as np
 
-from netsim.compiled import call_draw, inlined, inner
+from netsim.compiled import call_draw, inlined, inner, prefetch
 from netsim.portable import lesser
-from netsim.queues import arrive
-from netsim.state import FOREVER_NS, LARGEST_BITS, NONE, SUPPLY, Array, Cell, Record
+from netsim.queues import arrive, discard_overdue
+from netsim.state import CACHE_LINE, DRAWN, FOREVER_NS, LARGEST_BITS, NONE, QUEUED, SUPPLY, USER, Array, Cell, Record
 from netsim.streams import philox, uniform
 from netsim.traffic import COMPILED_PLUGIN, PLUGIN, SILENT, draw_block, multiplier
 
 _FOREVER = float(FOREVER_NS)
+USER_BYTES, QUEUED_BYTES, SUPPLY_BYTES = USER.itemsize, QUEUED.itemsize, SUPPLY * DRAWN.itemsize
+CROWD = 4096
+"""Users beyond which a cell's arrays outgrow the caches that are near."""
+AHEAD_SLOTS = 3
+"""Slots between asking for a user's rows and using them: about the time that memory takes."""
 
 
 @inlined
@@ -21,17 +26,34 @@ def take_arrivals(cell: Cell, slot: int) -> None:
     clock = cell.clock[0]
     bucket = slot & (cell.wheel.size - 1)
     edge_ns = slot * clock.slot_ns
+    if cell.users.size > CROWD:
+        fetch_ahead(cell, slot + AHEAD_SLOTS)
     due = np.int64(cell.wheel[bucket])
     cell.wheel[bucket] = NONE
     while due != NONE:
         user = cell.users[due]
-        following = user.wheel_next
+        following = np.int64(cell.following[due])
         going = user.present != 0
         while going and user.next_arrival_ns <= edge_ns:
             going = take_one(cell, due, edge_ns)
         if going:
-            wait(clock, cell.wheel, user, due)
+            wait(clock, cell.wheel, cell.following, user, due)
         due = following
+
+
+@inlined
+def fetch_ahead(cell: Cell, slot: int) -> None:
+    """Ask the processor for what the users due in a coming slot will touch: among many users none of it is at hand."""
+    users, queues, supplies = cell.users.ctypes.data, cell.queues.ctypes.data, cell.supplies.ctypes.data
+    queue_bytes = cell.queues.shape[1] * QUEUED_BYTES
+    due = np.int64(cell.wheel[slot & (cell.wheel.size - 1)])
+    while due != NONE:
+        prefetch(users + due * USER_BYTES)
+        prefetch(users + due * USER_BYTES + CACHE_LINE)
+        prefetch(queues + due * queue_bytes)
+        prefetch(supplies + due * SUPPLY_BYTES)
+        prefetch(supplies + due * SUPPLY_BYTES + CACHE_LINE)
+        due = np.int64(cell.following[due])
 
 
 @inlined
@@ -45,6 +67,8 @@ def take_one(cell: Cell, u: int, edge_ns: int) -> bool:
     part = cell.slices[user.slice]
     tally = cell.tallies[user.slice]
     now_ns = user.next_arrival_ns
+    if part.discard and now_ns == edge_ns:  # what is overdue at a slot's edge leaves before those who come at it
+        discard_overdue(clock, part, tally, user, cell.queues[u], cell.active, cell.log, now_ns)
     bits = cell.supplies[u, user.packet & (SUPPLY - 1)].size_bits
     if not arrive(clock, part, tally, user, cell.queues[u], cell.active, cell.log, now_ns, bits):
         if now_ns < user.leaving_ns <= edge_ns:
@@ -131,7 +155,7 @@ def set_next_arrival(cell: Cell, u: int, now_ns: int) -> None:
 
 
 @inlined
-def wait(clock: Record, wheel: Array, user: Record, u: int) -> None:
+def wait(clock: Record, wheel: Array, following: Array, user: Record, u: int) -> None:
     """Put a user into the wheel at the slot in which its next packet is first eligible."""
     if user.next_arrival_ns >= FOREVER_NS:
         return
@@ -142,7 +166,7 @@ def wait(clock: Record, wheel: Array, user: Record, u: int) -> None:
     while (slot - 1) * clock.slot_ns >= user.next_arrival_ns:
         slot -= 1
     bucket = slot & (wheel.size - 1)
-    user.wheel_next = wheel[bucket]
+    following[u] = wheel[bucket]
     wheel[bucket] = u
 
 
@@ -164,7 +188,7 @@ def revive(cell: Cell) -> None:
                 continue
             user.unsupplied = 0
             set_next_arrival(cell, u, user.next_arrival_ns)
-        wait(clock, cell.wheel, user, u)
+        wait(clock, cell.wheel, cell.following, user, u)
 
 
 @inner
@@ -174,4 +198,4 @@ def unblock(cell: Cell, u: int, now_ns: int) -> None:
     if user.blocked:
         user.blocked = 0
         user.next_arrival_ns = now_ns
-        wait(cell.clock[0], cell.wheel, user, u)
+        wait(cell.clock[0], cell.wheel, cell.following, user, u)

@@ -1,5 +1,6 @@
 """The state of one base station as plain arrays: what a kernel reads and writes, and what a saved run consists of."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ Record = Any
 
 SUPPLY = 8
 """Packets drawn ahead per user, a block at a time: as many as the widest vector registers hold."""
+CACHE_LINE = 64
+"""Bytes that processors fetch from memory at once."""
 LANES = 8
 """Users whose fading is computed together."""
 FOREVER_NS = np.int64(1 << 61)
@@ -73,8 +76,8 @@ SLICE = _record(
     keep=np.float64,  # of the proportional-fair average, per slot
     log2_keep=np.float64,
     traffic=np.int64,
-    gap=DISTRIBUTION,
-    size=DISTRIBUTION,
+    gap_law=DISTRIBUTION,
+    size_law=DISTRIBUTION,
     frame_ns=np.int64,
     frame_packets=np.int64,
     silence_ns=np.int64,
@@ -141,28 +144,30 @@ TALLY = _record(
 """What a period counts, per slice; all zero when it begins. Fields are named as in :class:`PeriodReport`."""
 
 USER = _record(
+    # what an arrival and a service touch: two cache lines
+    next_arrival_ns=np.int64,
+    packet=np.int64,  # index of the next packet to arrive
     slice=np.int64,
     number=np.int64,  # in the slice
     present=np.int64,
-    gain=np.float64,  # path gain times shadowing times receiver gain, over the noise density, Hz/mW
-    snr=np.float64,  # mean SNR: over the carrier when power is spread, on one resource block otherwise
-    next_arrival_ns=np.int64,
-    packet=np.int64,  # index of the next packet to arrive
-    phase=np.int64,  # what the traffic kind remembers
-    wheel_next=np.int64,
-    unsupplied=np.int64,  # a plugin has to draw its next packets
-    blocked=np.int64,  # its source waits for room in the queue
     head=np.int64,
     queued=np.int64,
-    overdue=np.int64,  # of the queued packets, the first ones already counted as late
     backlog_bits=np.int64,
+    leaving=np.int64,  # packets that leave the queue at ``leaving_ns``
+    leaving_ns=np.int64,
+    snr=np.float64,  # mean SNR: over the carrier when power is spread, on one resource block otherwise
     sent_bits=np.int64,  # of the packet at the head
     rate_sum_bps=np.int64,  # over the slots that served the packet at the head
     rate_slots=np.int64,
-    leaving=np.int64,  # packets that leave the queue at ``leaving_ns``
-    leaving_ns=np.int64,
+    overdue=np.int64,  # of the queued packets, the first ones already counted as late
+    blocked=np.int64,  # its source waits for room in the queue
+    # what is seldom looked at: a third one
+    gain=np.float64,  # path gain times shadowing times receiver gain, over the noise density, Hz/mW
+    phase=np.int64,  # what the traffic kind remembers
+    unsupplied=np.int64,  # a plugin has to draw its next packets
     average_bits=np.float64,  # proportional fair: sent per slot, before slot ``average_slot``
     average_slot=np.int64,
+    spare=np.dtype((np.int64, 3)),
 )
 
 QUEUED = _record(
@@ -185,7 +190,7 @@ ACTIVE = _record(
 latency limit of its oldest packet passes, bits that one resource block would carry in this slot, and the average of
 bits sent per slot that proportional fair keeps (0 under other built-in schedulers)."""
 
-OSCILLATOR = _record(real=np.float64, imaginary=np.float64, turns=np.float64)
+OSCILLATOR = _record(in_phase=np.float64, quadrature=np.float64, turns=np.float64)
 
 
 class Cell(NamedTuple):
@@ -198,6 +203,7 @@ class Cell(NamedTuple):
     queues: Array  # (U, Q) QUEUED, a ring per user
     supplies: Array  # (U, SUPPLY) DRAWN
     wheel: Array  # (buckets,) first user whose next packet is due in a slot of this bucket
+    following: Array  # (U,) the next user in the same bucket
     active: Array  # uint64 words: the users with packets, as a tree of bits per slice
     starved: Array  # (U,) users whose sources stand still until the kernel is called again
     latencies: Array  # (N, rows) latency of each departure of the period, ns
@@ -228,6 +234,7 @@ MEMBERS: dict[str, tuple[Any, int]] = {
     "queues": (QUEUED, 2),
     "supplies": (DRAWN, 2),
     "wheel": (np.int32, 1),
+    "following": (np.int32, 1),
     "active": (np.uint64, 1),
     "starved": (np.int32, 1),
     "latencies": (np.int64, 2),
@@ -323,6 +330,7 @@ def empty_stack(
         "queues": (widest, queue_packets),
         "supplies": (widest, SUPPLY),
         "wheel": (_buckets(n_users),),
+        "following": (widest,),
         "active": (words,),
         "starved": (widest,),
         "latencies": (n_slices, 4096),
@@ -336,8 +344,17 @@ def empty_stack(
         "draw_values": (3,),
         "oscillators": (widest, oscillators),
     }
-    arrays = {name: np.zeros((cells, *shape), MEMBERS[name][0]) for name, shape in shapes.items()}
+    arrays = {name: _aligned((cells, *shape), MEMBERS[name][0]) for name, shape in shapes.items()}
     return Stack(Cell(**arrays, **tables))
+
+
+def _aligned(shape: tuple[int, ...], kind: Any) -> Array:
+    """Zeros that begin on a cache line, so that rows of whole lines stay in theirs."""
+    size = math.prod(shape) * np.dtype(kind).itemsize
+    raw = np.zeros(size + CACHE_LINE, np.uint8)
+    first = -raw.ctypes.data % CACHE_LINE
+    aligned: Array = raw[first : first + size].view(kind).reshape(shape)
+    return aligned
 
 
 def _buckets(n_users: int) -> int:

@@ -53,8 +53,12 @@ def encode(traffic: Traffic, part: Any, choices: list[float]) -> None:
             _encode_pair(traffic, part, choices)
         case Poisson():
             part["traffic"] = RENEWAL
-            part["gap"]["kind"], part["gap"]["a"], part["gap"]["cut"] = EXPONENTIAL, 1e9 / traffic.rate_per_s, np.inf
-            encode_distribution(traffic.size, part["size"], choices)
+            part["gap_law"]["kind"], part["gap_law"]["a"], part["gap_law"]["cut"] = (
+                EXPONENTIAL,
+                1e9 / traffic.rate_per_s,
+                np.inf,
+            )
+            encode_distribution(traffic.size, part["size_law"], choices)
         case NgmnVideo():
             part["traffic"], part["frame_ns"] = NGMN_VIDEO, traffic.frame_period_ns
             part["frame_packets"] = traffic.packets_per_frame
@@ -65,7 +69,7 @@ def encode(traffic: Traffic, part: Any, choices: list[float]) -> None:
                 traffic.frame_ns,
                 traffic.silence_gap_ns,
             )
-            part["size"]["a"], part["silence_bits"] = traffic.size_bits, traffic.silence_size_bits
+            part["size_law"]["a"], part["silence_bits"] = traffic.size_bits, traffic.silence_size_bits
             part["to_silence"], part["to_talk"] = traffic.to_silence, traffic.to_talk
         case TraceTraffic():
             part["traffic"], part["trace_stride"], part["trace_repeat"] = TRACE, traffic.stride, traffic.repeat
@@ -76,8 +80,8 @@ def encode(traffic: Traffic, part: Any, choices: list[float]) -> None:
 
 
 def _encode_pair(traffic: Renewal | NgmnVideo, part: Any, choices: list[float]) -> None:
-    encode_distribution(traffic.gap, part["gap"], choices)
-    encode_distribution(traffic.size, part["size"], choices)
+    encode_distribution(traffic.gap, part["gap_law"], choices)
+    encode_distribution(traffic.size, part["size_law"], choices)
 
 
 def encode_distribution(law: Any, into: Any, choices: list[float]) -> None:
@@ -138,8 +142,8 @@ def draw_block(seed: int, part: Record, user: Record, supply: Array, bits: Array
         _talk(part, user, supply, bits)
         return
     start = uniform(bits[0])
-    sample(part.gap, bits[:SUPPLY], choices)
-    sample(part.size, bits[SUPPLY:], choices)
+    sample(part.gap_law, bits[:SUPPLY], choices)
+    sample(part.size_law, bits[SUPPLY:], choices)
     for j in range(SUPPLY):
         supply[j].gap_ns = np.int64(lesser(from_bits(bits[j]), _FOREVER) + 0.5)
         supply[j].size_bits = np.int64(lesser(greater(from_bits(bits[SUPPLY + j]), 1.0), LARGEST_BITS))
@@ -219,7 +223,7 @@ def _talk(part: Record, user: Record, supply: Array, words: Array) -> None:
                 supply[j].gap_ns = frames * part.frame_ns
             else:
                 supply[j].gap_ns = part.silence_ns
-        supply[j].size_bits = np.int64(part.size.a) if user.phase else part.silence_bits
+        supply[j].size_bits = np.int64(part.size_law.a) if user.phase else part.silence_bits
 
 
 @inner
