@@ -256,7 +256,7 @@ def as_records(waves):
     from netsim.state import OSCILLATOR
 
     records = np.empty(waves.shape[:2], OSCILLATOR)
-    records["real"], records["imaginary"], records["turns"] = np.moveaxis(waves, -1, 0)
+    records["in_phase"], records["quadrature"], records["turns"] = np.moveaxis(waves, -1, 0)
     return records
 
 
