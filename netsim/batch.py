@@ -74,7 +74,7 @@ class SimulationBatch:
             raise RunError(f"there must be one allocation per cell, {len(self)}, got {len(wanted)}")
         if self._period < 0:
             raise RunError("step was called before reset; call reset first")
-        self.advance([allocations.check(one, units, len(self.scenario.slices)) for one in wanted])
+        self.advance(_checked(wanted, units, len(self.scenario.slices)))
         return self.reports()
 
     # -- the same in parts, for those who need no reports ----------------------------------------------------------
@@ -177,3 +177,15 @@ class SimulationBatch:
         bounds = np.linspace(0, len(self), self.threads + 1).astype(int).tolist()
         for done in [self._pool.submit(work, *pair) for pair in itertools.pairwise(bounds)]:
             done.result()
+
+
+def _checked(wanted: Sequence[Sequence[int]], units: int, n: int) -> list[tuple[int, ...]]:
+    """The allocations, if they are: all at once where they form an array of whole numbers, else one by one."""
+    try:
+        table = np.asarray(wanted)
+    except ValueError:
+        table = np.zeros(0)
+    whole = table.dtype.kind == "i" and table.shape == (len(wanted), n)
+    if whole and table.min() >= 1 and (table.sum(axis=1) == units).all():
+        return [tuple(row) for row in table.tolist()]
+    return [allocations.check(one, units, n) for one in wanted]

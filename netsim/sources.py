@@ -17,7 +17,7 @@ AHEAD_SLOTS = 3
 """Slots between asking for a user's rows and using them: about the time that memory takes."""
 
 
-@inlined
+@inner
 def take_arrivals(cell: Cell, slot: int) -> None:
     """Let every packet arrive that is due up to the beginning of ``slot``, that instant included.
 
