@@ -1,4 +1,4 @@
-"""The slot loop of model.md, compiled.
+"""The slot loop, compiled.
 
 Slot k covers [kS, (k+1)S). When it runs, all packets that arrived up to kS are in their queues. It shares the resource
 blocks, serves the queues, and lets arrive what arrives up to (k+1)S; packets that end in it depart at (k+1)S, before
