@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import netsim
+from netsim import sla
 from netsim.errors import AllocationError, RunError
 from netsim.report import SLICE_FIELDS
 
@@ -58,6 +59,17 @@ def test_what_is_no_allocation_is_refused_and_changes_nothing(allocation):
     with pytest.raises(AllocationError):
         simulation.step(allocation)
     assert simulation.step([2, 12, 6]) == untouched.step([2, 12, 6])
+
+
+def test_a_report_s_ssr_and_utility_are_their_equations():
+    # The kernel adds the slices in order of their names: N + 1 roundings of terms that are at most U.
+    settings = TINY.utility
+    weights = np.array([part.weight for part in TINY.slices.values()])
+    simulation = netsim.Simulation(TINY, seed=9)
+    for report in [simulation.reset(), *(simulation.step(units) for units in ([2, 12, 6], [18, 1, 1], [1, 1, 18]))]:
+        assert np.array_equal(report.ssr, sla.ssr(report.satisfied, report.resolved))
+        expected = float(sla.utility(settings.alpha, report.se_capacity, weights, report.ssr))
+        assert abs(report.utility - expected) <= 2 * (len(weights) + 1) * np.spacing(expected)
 
 
 def test_step_before_reset_is_refused():
