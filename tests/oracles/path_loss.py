@@ -25,7 +25,7 @@ def path_loss_db(model: Any, at_m: float, uniforms: tuple[float, float]) -> floa
             return model.loss_db
         case "umi-38901":
             return umi_street_canyon_db(model, at_m, uniforms)
-    return plugin_calls.path_loss_db(plugins.made(model.model, model.options), at_m, uniforms)
+    return plugin_calls.path_loss_db(plugin_calls.made(model.model, model.options), at_m, uniforms)
 
 
 def umi_street_canyon_db(model: Any, d2_m: float, uniforms: tuple[float, float]) -> float:
