@@ -132,7 +132,8 @@ class Radio:
 
 
 def truncated(amount: float, doubt: float) -> int:
-    if doubt and abs(amount - round(amount)) <= doubt:
+    nearest = round(amount)
+    if nearest > 0 and doubt > 0.0 and abs(amount - nearest) <= doubt:
         raise Undecided(f"{amount!r} is whole or not")
     return int(amount)
 
