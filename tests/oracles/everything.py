@@ -15,12 +15,29 @@ from netsim.scenario import Scenario
 from tests.oracles.cells import SLOT_NS, Played, allocations, cells
 
 PLUGGED = "tests.oracles.plugged"
-SCHEDULERS = ("PlainRotating", "CompiledRotating", "PlainByQueue", "CompiledByQueue", "PlainRoundRobin")
-TRAFFIC_KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("PlainUniform", {}),
-    ("CompiledUniform", {}),
-    ("PlainPaced", {"mean_ns": 400_000.0, "largest_bits": 9000}),
-    ("PlainPaced", {"mean_ns": 2e6, "largest_bits": 30_000}),
+SCHEDULERS = tuple(
+    {"options": options, "kind": f"{PLUGGED}:{name}"}
+    for name, options in (
+        ("PlainRotating", {}),
+        ("CompiledRotating", {}),
+        ("PlainByQueue", {}),
+        ("CompiledByQueue", {}),
+        ("PlainRoundRobin", {}),
+        ("Patient", {"slots": 3}),
+    )
+)
+TRAFFIC_KINDS = tuple(
+    {"options": options, "kind": f"{PLUGGED}:{name}"}
+    for name, options in (
+        ("PlainUniform", {}),
+        ("CompiledUniform", {}),
+        ("PlainPaced", {"mean_ns": 400_000.0, "largest_bits": 9000}),
+        ("PlainPaced", {"mean_ns": 2e6, "largest_bits": 30_000}),
+    )
+)
+PATH_LOSSES = tuple(
+    {"options": options, "model": f"{PLUGGED}:{name}"}
+    for name, options in (("Corridor", {}), ("Corridor", {"per_metre_db": 0.0}), ("Stairs", {}))
 )
 Rows = tuple[tuple[int, int], ...]
 
@@ -60,22 +77,16 @@ def cells_with_everything(draw: Any, periods: int = 3, slots: tuple[int, int] = 
     played = draw(cells(periods=periods, slots=slots))
     content, traces = played.scenario.to_dict(), {}
     for name, part in content["slices"].items():
-        content["slices"][name] = part | draw(st.sampled_from([{}, {}, {}, {"scheduler": draw(plugged_schedulers())}]))
+        content["slices"][name] = part | draw(
+            st.sampled_from([{}, {}, {}, {"scheduler": draw(st.sampled_from(SCHEDULERS))}])
+        )
         if draw(st.sampled_from([False, False, False, True])):
-            content["slices"][name]["traffic"] = draw(plugged_traffic() | traces_of(name, traces))
+            content["slices"][name]["traffic"] = draw(st.sampled_from(TRAFFIC_KINDS) | traces_of(name, traces))
     content["carrier"]["prb_bandwidth"] = draw(st.sampled_from(["200 kHz", "200 kHz", "200 kHz", "180 kHz"]))
     content["control"] |= draw(controls(played))
     content["channel"] |= draw(channel_parts(content["channel"]))
     content["utility"]["alpha"] = draw(st.sampled_from([0.0, 0.01, 1.0]))
     return Whole(replace(played, scenario=Scenario.from_dict(content)), traces)
-
-
-def plugged_schedulers() -> st.SearchStrategy[dict[str, Any]]:
-    return st.sampled_from(SCHEDULERS).map(lambda name: {"kind": f"{PLUGGED}:{name}"})
-
-
-def plugged_traffic() -> st.SearchStrategy[dict[str, Any]]:
-    return st.sampled_from(TRAFFIC_KINDS).map(lambda kind: {"kind": f"{PLUGGED}:{kind[0]}", "options": kind[1]})
 
 
 @st.composite
@@ -113,7 +124,6 @@ def channel_parts(draw: Any, channel: dict[str, Any]) -> dict[str, Any]:
 
 
 def path_losses() -> st.SearchStrategy[dict[str, Any]]:
-    corridor = {"model": f"{PLUGGED}:Corridor"}
     return st.one_of(
         st.just({"model": "log-distance", "intercept": "128.1 dB", "slope": "37.6 dB"}),
         st.fixed_dictionaries(
@@ -125,5 +135,5 @@ def path_losses() -> st.SearchStrategy[dict[str, Any]]:
                 "shadowing": st.booleans(),
             }
         ),
-        st.sampled_from([corridor, corridor | {"options": {"per_metre_db": 0.0}}]),
+        st.sampled_from(PATH_LOSSES),
     )
