@@ -10,7 +10,7 @@ import simpy
 
 from netsim import allocations
 from netsim.errors import RunError
-from netsim.report import SLICE_FIELDS, IntArray, PeriodReport
+from netsim.report import LAYERS, SLICE_FIELDS, IntArray, PeriodReport
 from netsim.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -184,6 +184,11 @@ class Simulation:
         """Latencies of the departures of the period just ended, one array per slice, in no particular order."""
         cell = self._stack.cell(0)
         return tuple(cell.latencies[s, : cell.tallies[s]["departed"]].copy() for s in range(len(self.scenario.slices)))
+
+    def marks(self) -> "Array":
+        """What :mod:`netsim.marks` made of the events of the period just ended, uint64 of shape ``(N, layers)``."""
+        tallies = self._stack.cell(0).tallies
+        return np.stack([tallies[f"{layer}_mark"] for layer in LAYERS], axis=-1)
 
     def take_packets(self) -> "Array":
         """The packets that left since the last call, records of ``netsim.report.PACKET``.
