@@ -20,7 +20,7 @@ def tell(request, tmp_path):
 
 
 # -- the limit and the floor -------------------------------------------------------------------------------------------
-# 800 bits arrive at 0.1 ms, are eligible in the slot from 0.5 ms to 1 ms and fit into it: latency 0.9 ms, rate 2 Mbit/s.
+# 800 bits that arrive at 0.1 ms are sent in the slot from 0.5 ms to 1 ms, at 2 Mbit/s: latency 0.9 ms.
 
 
 def of_800_bits(**promised):
