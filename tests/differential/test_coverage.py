@@ -11,7 +11,7 @@ from tests.oracles.channel import Undecided
 from tests.oracles.everything import PATH_LOSSES, SCHEDULERS, TRAFFIC_KINDS, cells_with_everything
 from tests.oracles.options import Seen, options, shown, told
 
-DRAWS = 400
+DRAWS = 300
 """No more than the default suite compares; the same ones in every run."""
 
 NOT_COMPUTED = {
