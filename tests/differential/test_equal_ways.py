@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import netsim
 from netsim.scenario import Scenario
-from tests.oracles.cells import SLOT_NS, cells
+from netsim.testing.strategies import SLOT_NS, cells
 from tests.oracles.comparing import of_kernel
 from tests.oracles.playing import play, play_cell, with_slices
 

@@ -65,8 +65,8 @@ class Radio:
 
     def gain_in_slot(self, slot: int) -> float:
         """|h|^2 times the shadowing that is drawn per slot."""
-        if slot not in self.gains:  # kept, because every question about the slot asks for it
-            self.gains[slot] = self.fading(slot) * self.shadowing(slot)
+        if slot not in self.gains:  # kept while the slot lasts, because every question about it asks for it
+            self.gains = {slot: self.fading(slot) * self.shadowing(slot)}
         return self.gains[slot]
 
     def fading(self, slot: int) -> float:

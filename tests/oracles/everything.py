@@ -1,6 +1,6 @@
 """Cells in which any value that a scenario can have may have been drawn: traces, plugins and seldom used values too.
 
-They begin as one of :func:`tests.oracles.cells.cells`, of which parts are then replaced.
+They begin as one of :func:`netsim.testing.strategies.cells`, of which parts are then replaced.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from netsim.scenario import Scenario
-from tests.oracles.cells import SLOT_NS, Played, allocations, cells
+from netsim.testing.strategies import SLOT_NS, Played, allocations, cells
 
 PLUGGED = "tests.oracles.plugged"
 SCHEDULERS = tuple(
@@ -82,9 +82,10 @@ def cells_with_everything(draw: Any, periods: int = 3, slots: tuple[int, int] = 
         )
         if draw(st.sampled_from([False, False, False, True])):
             content["slices"][name]["traffic"] = draw(st.sampled_from(TRAFFIC_KINDS) | traces_of(name, traces))
-    content["carrier"]["prb_bandwidth"] = draw(st.sampled_from(["200 kHz", "200 kHz", "200 kHz", "180 kHz"]))
     content["control"] |= draw(controls(played))
-    content["channel"] |= draw(channel_parts(content["channel"]))
+    if content["channel"]["link"].get("ceiling") != 1.0:  # on that channel floors are met exactly, and that is to stay
+        content["carrier"]["prb_bandwidth"] = draw(st.sampled_from(["200 kHz", "180 kHz"]))
+        content["channel"] |= draw(channel_parts(content["channel"]))
     content["utility"]["alpha"] = draw(st.sampled_from([0.0, 0.01, 1.0]))
     return Whole(replace(played, scenario=Scenario.from_dict(content)), traces)
 
@@ -111,7 +112,7 @@ def controls(draw: Any, played: Played) -> dict[str, Any]:
 def channel_parts(draw: Any, channel: dict[str, Any]) -> dict[str, Any]:
     """Values of the channel that are seldom other than the default ones."""
     replaced: dict[str, Any] = {"min_distance": draw(st.sampled_from(["1 m", "1 m", "25 m"]))}
-    if draw(st.sampled_from([False, False, True])):
+    if draw(st.booleans()):
         replaced["path_loss"] = draw(path_losses())
     if channel["link"]["model"] == "nr":
         replaced["link"] = channel["link"] | {

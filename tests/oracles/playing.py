@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import netsim
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
-from tests.oracles.cells import Played
+from netsim.testing.strategies import Played
 from tests.oracles.comparing import Record, of_kernel
 
 
