@@ -16,7 +16,7 @@ PRB_BITS = 500
 """What a resource block carries in a slot on :data:`EXACT`: 5 layers of 1 bit/s/Hz on 200 kHz for 0.5 ms."""
 EXACT = {
     "transmit_power": "70 dBm",
-    "receiver_gain": "0 dB",
+    "receiver_gain": "100 dB",
     "noise_density": "-100 dBm/Hz",
     "path_loss": {"model": "constant", "loss": "100 dB"},
     "fading": {"model": "none"},
