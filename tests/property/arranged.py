@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from netsim.limits import MAX_TIME_NS
 from netsim.scenario import Scenario
-from tests.oracles.cells import SLOT_NS
+from tests.oracles.cells import SLOT_NS, Played, cells
+from tests.oracles.playing import changed, with_slices
 
 PRB_BITS = 500
 """What a resource block carries in a slot on :data:`EXACT`: 5 layers of 1 bit/s/Hz on 200 kHz for 0.5 ms."""
 EXACT = {
     "transmit_power": "70 dBm",
-    "receiver_gain": "0 dB",
+    "receiver_gain": "100 dB",
     "noise_density": "-100 dBm/Hz",
     "path_loss": {"model": "constant", "loss": "100 dB"},
     "fading": {"model": "none"},
@@ -100,3 +101,32 @@ def arranged(
         "slices": {"only": only, **({"spare": nobody} if spare_prb else {})},
     }
     return Scenario.from_dict(content, folder)
+
+
+@st.composite
+def on_edges(draw: Any) -> Played:
+    """Cells in which equalities are common: arrivals and limits on slots' edges, and rates that are whole Mbit/s."""
+    played = draw(cells(with_events=False))
+    slots = st.integers(1, 4).map(lambda n: f"{n * SLOT_NS} ns")
+    blocks = st.integers(1, 5).map(lambda n: f"{n * PRB_BITS} bit")
+
+    def law(values: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
+        drawn = st.lists(values, min_size=1, max_size=3)
+        return drawn.map(lambda values: {"distribution": "choice", "values": values})
+
+    def edged(_: str, part: dict[str, Any]) -> dict[str, Any]:
+        sla = {
+            "rate_floor": f"{draw(st.integers(1, 3))} Mbit/s",
+            "latency_limit": f"{draw(st.integers(1, 4)) * SLOT_NS} ns",
+            "rate": draw(st.sampled_from(["granted", "goodput"])),
+        }
+        traffic = {"kind": "renewal", "gap": draw(law(slots)), "size": draw(law(blocks))}
+        return {**part, "users": draw(st.integers(1, 4)), "sla": sla, "traffic": traffic, "load": None}
+
+    return Played(with_slices(changed(played.scenario, channel=EXACT), edged), played.seed, played.allocations)
+
+
+@cache
+def cells_and_edges() -> st.SearchStrategy[Played]:
+    """Any cells without dated events, half of them such that limits, floors and buffers are met exactly."""
+    return st.one_of(cells(with_events=False), on_edges())

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from netsim.report import VERDICTS
 from tests.oracles.cells import SLOT_NS, cells
 from tests.oracles.playing import play, play_cell
+from tests.property.arranged import cells_and_edges
 from tests.property.slotwise import slot_by_slot
 
 RESOLVED = VERDICTS[:-1]
@@ -37,7 +38,7 @@ def test_packets_are_conserved_after_every_slot(played):
 
 
 @settings(max_examples=60)
-@given(cells(with_events=False))
+@given(cells_and_edges())
 def test_the_counts_of_every_slot_are_those_of_the_packets_resolved_in_it(played):
     """Invariants 1 and 7: arrivals and verdicts of a slot recounted from the records of packets, by their instants."""
     reports, packets = [], {}
@@ -101,7 +102,7 @@ def test_every_packet_is_told_of_once_and_counted_by_its_verdict(played):
 
 
 @settings(max_examples=60)
-@given(cells(with_events=False))
+@given(cells_and_edges())
 def test_a_packet_is_resolved_at_its_departure_its_drop_or_its_limit_whichever_is_first(played):
     """Invariant 7: and by limit and floor, which are kept promises when they are met exactly."""
     end_ns = played.scenario.control.period_ns * (1 + len(played.allocations))

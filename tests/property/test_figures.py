@@ -14,10 +14,11 @@ from netsim.run import run
 from netsim.sla import reshaped_reward
 from tests.oracles.cells import SLOT_NS, cells
 from tests.oracles.playing import changed, play, play_cell, with_slices
+from tests.property.arranged import cells_and_edges
 
 
 @settings(max_examples=60)
-@given(played=cells(with_events=False), limit_slots=st.integers(1, 20))
+@given(played=cells_and_edges(), limit_slots=st.integers(1, 20))
 def test_verdicts_at_another_limit_follow_from_the_trace_at_this_one(played, limit_slots):
     """Invariant 11: recomputed from arrivals, departures and rates of packets that were logged under another limit."""
     sent = with_slices(played.scenario, lambda _, part: {**part, "late": "send"})
@@ -42,7 +43,7 @@ def _judged(packet, limit_ns, floor_bps, end_ns):
 
 
 @settings(max_examples=60)
-@given(played=cells(with_events=False), limit_slots=st.integers(1, 40))
+@given(played=cells_and_edges(), limit_slots=st.integers(1, 40))
 def test_without_a_floor_ssr_is_the_share_of_latencies_up_to_the_limit(played, limit_slots):
     """Invariant 11: the empirical distribution of latency at the limit, a packet that is dropped never arriving."""
     sla = {"rate_floor": "0 bit/s", "latency_limit": f"{limit_slots * SLOT_NS} ns"}
@@ -60,7 +61,7 @@ def test_without_a_floor_ssr_is_the_share_of_latencies_up_to_the_limit(played, l
 
 
 @settings(max_examples=60)
-@given(cells(with_events=False))
+@given(cells_and_edges())
 def test_utility_is_its_formula_over_the_packets(played):
     """Invariant 13: U = alpha se + sum of beta_n SSR_n, SSR and the bits carried from the records of packets alone."""
     scenario = played.scenario
