@@ -1,9 +1,11 @@
 """The closed forms, time in slots: packets arrive at a slot's beginning and leave at a slot's end."""
 
 import math
+from functools import cache
 
 import numpy as np
 from scipy import stats
+from scipy.integrate import quad
 from scipy.special import exp1, pdtr, pdtrc
 
 Law = np.ndarray
@@ -75,8 +77,8 @@ def constant_service_law(arrivals: Law, service: int, largest: int = 4000) -> La
 def slotted_md1_sojourn(service: int, load: float) -> float:
     """E T = s + s rho / (2 (1 - rho)): Pollaczek and Khinchine, which the slots do not change.
 
-    >>> slotted_md1_sojourn(1, 0.8)
-    3.0
+    >>> slotted_md1_sojourn(1, 0.5)
+    1.5
     """
     return service + service * load / (2 * (1 - load))
 
@@ -117,6 +119,7 @@ def mm1_ssr(arrivals: float, services: float, limit: float) -> float:
     return -math.expm1(-(services - arrivals) * limit)
 
 
+@cache
 def slotted_mm1_ahead(arrivals: float, services: float, largest: int = 300) -> Law:
     """Law of the number of packets up to and including one's own when one becomes eligible, in the slotted M/M/1.
 
@@ -182,13 +185,7 @@ def geo_geo_1_k(p: float, q: float, places: int) -> Law:
 
 
 def geo_geo_1_k_blocking(p: float, q: float, places: int) -> float:
-    """Share of arrivals that find all places taken: Bernoulli arrivals see averages.
-
-    With one place it is taken with pi_1 = p (1 - q) pi_0 + (p + 1 - p) (1 - q) pi_1:
-
-    >>> round(geo_geo_1_k_blocking(0.5, 0.5, 1), 9) == round((0.25 / 0.5) / (1 + 0.25 / 0.5), 9)
-    True
-    """
+    """Share of arrivals that find all places taken: Bernoulli arrivals see averages."""
     return float(geo_geo_1_k(p, q, places)[-1])
 
 
@@ -215,11 +212,7 @@ def m_d_1_k(load: float, places: int) -> Law:
 
 
 def md1_k_blocking(load: float, places: int) -> float:
-    """Share of arrivals that find all places taken. What is let in leaves, one a slot that has somebody.
-
-    >>> round(md1_k_blocking(1.0, 1), 9) == 0.5
-    True
-    """
+    """Share of arrivals that find all places taken. What is let in leaves, one a slot that has somebody."""
     return 1.0 - (1.0 - float(m_d_1_k(load, places)[0])) / load
 
 
@@ -260,28 +253,24 @@ def slots_of_sharing(load: float) -> float:
     return 0.5 * (1 / (1 - load) + 1 - math.log(1 / (1 - load)) / load)
 
 
-def shared_hyperexponential_sojourn(p_long: float, long: float, short: float, load: float, most: int = 28) -> float:
-    """E T of slotted processor sharing, exactly, when sizes are exponential of one of two means, in slots.
+def shared_hyperexponential_sojourn(p: float, first: float, second: float, load: float, most: int = 26) -> float:
+    """E T of slotted processor sharing, exactly, when sizes are exponential with one of two means, in slots.
 
-    The chain of (packets of long mean, packets of short mean) at slots' beginnings; each of n packets ends within its
-    nth of the slot with probability 1 - exp(-1 / (n mean)). E T is E N over the arrival rate (Little).
+    The chain of (packets of the first mean, packets of the second), fewer than ``most`` of each, at slots' beginnings:
+    each of n packets ends within its nth of the slot with probability 1 - exp(-1 / (n mean)). ``p`` is the probability
+    of the first mean. E T is E N over the arrival rate (Little).
     """
-    rate = load / (p_long * long + (1 - p_long) * short)
-    arrivals = [stats.poisson.pmf(np.arange(8), rate * share) for share in (p_long, 1 - p_long)]
-    states = [(i, j) for i in range(most) for j in range(most - i)]
-    place = {state: k for k, state in enumerate(states)}
-    chain = np.zeros((len(states), len(states)))
-    for state in states:
-        total = max(sum(state), 1)
-        stay = [stats.binom.pmf(np.arange(n + 1), n, math.exp(-1 / (total * m))) for n, m in zip(state, (long, short))]
-        after = [np.convolve(stays, comes) for stays, comes in zip(stay, arrivals)]
-        joint = np.outer(*after)
-        for (i, j), probability in np.ndenumerate(joint):
-            if i + j < most:
-                chain[place[state], place[i, j]] += probability
-        chain[place[state], place[state]] += 1.0 - chain[place[state]].sum()
-    present = np.array([sum(state) for state in states])
-    return float(stationary(chain) @ present) / rate
+    rate = load / (p * first + (1 - p) * second)
+    arrivals = [stats.poisson.pmf(np.arange(8), rate * share) for share in (p, 1 - p)]
+    chain = np.zeros((most, most, most, most))
+    for i, j in np.ndindex(most, most):
+        share = 1 / max(i + j, 1)
+        staying = (stats.binom.pmf(np.arange(n + 1), n, math.exp(-share / m)) for n, m in ((i, first), (j, second)))
+        rows = [np.convolve(stay, come)[:most] for stay, come in zip(staying, arrivals, strict=True)]
+        chain[i, j, : rows[0].size, : rows[1].size] = np.outer(*rows)
+    present = np.add.outer(np.arange(most), np.arange(most)).ravel()
+    law = stationary(chain.reshape(most * most, most * most))
+    return float(law @ present) / rate
 
 
 # -- channel -----------------------------------------------------------------------------------------------------------
@@ -303,3 +292,29 @@ def mean_distance(least: float, radius: float) -> float:
     20.0
     """
     return 2 * radius / 3 + least**3 / (3 * radius**2)
+
+
+# -- traffic -----------------------------------------------------------------------------------------------------------
+
+
+def cut_mean(law: stats.rv_continuous, cap: float) -> float:
+    """Mean of min(X, cap), X at least 0: the integral of P(X > x) up to the cap.
+
+    >>> round(cut_mean(stats.expon(), 1.0), 9) == round(1 - math.exp(-1), 9)
+    True
+    """
+    least = float(law.support()[0])
+    return least + float(quad(law.sf, least, cap)[0])
+
+
+def voice_packets_per_frame(to_silence: float, to_talk: float, frames_of_silence: int) -> tuple[float, float]:
+    """Talk and comfort-noise packets of a two-state voice source, per frame.
+
+    A spurt has 1/s packets, and a cycle of spurt and silence takes 1/s + 1/t frames. In a silence the next spurt's
+    first packet is F frames after the last one's last, P(F > n) = (1 - t)^(n - 1), and comfort noise leaves at 8 k < F
+    (8 the frames between two of them): sum over k of (1 - t)^(8 k - 1) packets.
+    """
+    cycle = 1 / to_silence + 1 / to_talk
+    stays = 1 - to_talk
+    comfort = stays ** (frames_of_silence - 1) / (1 - stays**frames_of_silence)
+    return 1 / to_silence / cycle, comfort / cycle

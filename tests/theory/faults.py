@@ -1,6 +1,5 @@
 """What is planted in front of a case to show that its acceptance rule has power."""
 
-from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -18,24 +17,8 @@ class Fault(Enum):
 LEFT_OF_CAPACITY = 0.98
 
 
-@dataclass(frozen=True)
-class Control:
-    """A fault as a case meets it: what stands for it where there is no slot, capacity or packet."""
-
-    fault: Fault
-    stands_for: str = ""
-
-
-PACKETS = tuple(map(Control, Fault))
-"""The faults as they are named, for cases that see packets."""
-
-
 def kept(count: int, first: int = 0) -> np.ndarray:
-    """Which of ``count`` records numbered from ``first`` on are left when one in 1000 is lost, by a hash of the number.
-
-    >>> 1000 - int(kept(1_000_000).sum()) // 1000
-    1
-    """
+    """Which of ``count`` records numbered from ``first`` on are left when one in 1000 is lost, by a hash."""
     number = np.arange(first, first + count, dtype=np.uint64)
     mixed = (number + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)

@@ -163,7 +163,14 @@ ALIKE_BITS = ALIKE_PRB * PRB_BITS
 
 
 def alike(
-    traffic: dict[str, Any], limit_slots: int, *, batches: int, slots: int, leaking: bool, layers: int = 1, places: int = 2048
+    traffic: dict[str, Any],
+    limit_slots: int,
+    *,
+    batches: int,
+    slots: int,
+    leaking: bool,
+    layers: int = 1,
+    places: int = 2048,
 ) -> Trace:
     """Four independent queues of one user each, with the same traffic, as one trace."""
     parts = {f"queue-{i}": part(traffic, after(limit_slots), places=places) for i in range(ALIKE)}

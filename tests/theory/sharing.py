@@ -1,6 +1,6 @@
 """QT-08 on the simulator: round robin over many resource blocks is processor sharing, one user a packet."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tests.theory import closed_forms as theory
@@ -19,7 +19,7 @@ USERS = 1000
 CONTENDERS = LOAD / SERVICE_SLOTS / USERS
 
 
-def shared(traffic: dict[str, Any], batches: int) -> Callable[[], Results]:
+def shared(traffic: dict[str, Any], batches: int) -> Results:
     """Mean sojourn of packets that come in one Poisson stream and share the slots evenly."""
     expected = theory.processor_sharing_sojourn(SERVICE_SLOTS, LOAD) + theory.slots_of_sharing(LOAD)
 
@@ -34,7 +34,7 @@ def shared(traffic: dict[str, Any], batches: int) -> Callable[[], Results]:
         slices = {"shared": part(traffic, after(1000), users=USERS, places=64)}
         return observe(cell(slices, 20_000, SHARED_PRB, LAYERS, leaking), batches=batches)["shared"]
 
-    return lambda: under_faults(trace, checks)
+    return under_faults(trace, checks)
 
 
 MEAN_BITS = SERVICE_SLOTS * SLOT_BITS
@@ -75,5 +75,5 @@ LAWS = {
 }
 """Sizes, from a squared coefficient of variation of 0.003 to one of 4.6, and batches that they need."""
 CASES = tuple(
-    Case("QT-08", f"M/G/1 processor sharing, {law} sizes", shared(*settings)) for law, settings in LAWS.items()
+    Case("QT-08", f"M/G/1 processor sharing, {law} sizes", partial(shared, *settings)) for law, settings in LAWS.items()
 )
