@@ -88,7 +88,7 @@ class LooksBack(KeepsReports):
 
     @hookimpl
     def period_ended(self, report: PeriodReport) -> None:
-        self.kept.append(report.period)
+        self.kept += [report.period] * 4
         sum(self.kept)  # type: ignore[arg-type]
 
 
@@ -133,7 +133,7 @@ def growth_mib(samples: list[Sample], peaks_of: int = 1) -> float:
 
 
 def slowed(samples: list[Sample]) -> float:
-    """How much dearer than the dearest chunk of the first tenth the cheapest of the last tenth is; 1 or less: it is not.
+    """Cost of the cheapest chunk of the last tenth over that of the dearest one of the first; above 1: it slows down.
 
     Were the two alike, this would exceed 1 once in C(20, 10) = 184 756 runs of 100 chunks.
     """

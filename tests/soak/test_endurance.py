@@ -33,8 +33,9 @@ def endured(*arguments):
     samples = [Sample(*each) for each in json.loads(ran.stdout)]
     first, last = median_costs(samples)
     print(  # noqa: T201
-        f"\n{arguments}: {growth_mib(samples):+.3f} MiB in 1e8 user-slots, at most "
-        f"{max(s.rss_mib for s in samples):.0f} MiB; cost {first:.3f} at first, {last:.3f} at last, {slowed(samples):.3f}"
+        f"\n{arguments}: {growth_mib(samples):+.3f} MiB in 1e8 user-slots, "
+        f"at most {max(s.rss_mib for s in samples):.0f} MiB; "
+        f"cost {first:.3f} at first, {last:.3f} at last, cheapest over dearest {slowed(samples):.3f}"
     )
     return samples
 
@@ -54,10 +55,9 @@ def test_memory_is_flat_while_3e7_packets_are_written():
     assert max(sample.rss_mib for sample in samples) < MOST_MIB
 
 
-@pytest.mark.parametrize("leak", ["reports", "little"])
-@pytest.mark.parametrize("how", ["simulation", "run"])
+@pytest.mark.parametrize(("how", "leak"), [("simulation", "little"), ("run", "little"), ("run", "reports")])
 def test_a_planted_leak_is_noticed(how, leak):
-    assert growth_mib(endured(how, ALL // 5, leak)) > MOST_GROWTH_MIB
+    assert growth_mib(endured(how, ALL, leak)) > MOST_GROWTH_MIB
 
 
 def test_a_planted_slowing_down_is_noticed():
