@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netsim import allocations
 from netsim.errors import RunError
 from netsim.report import FloatArray, IntArray
 from netsim.scenario import Scenario
-from netsim.simulation import Reports, checked_seed, report_columns
+from netsim.simulation import Reports, checked_seed, marks_of, report_columns
 from netsim.state import TABLES, WORK, Cell
 
 
@@ -118,6 +119,10 @@ class SimulationBatch:
         """The period just ended, a report per cell."""
         arrays = self._stack.arrays
         return Reports(self.scenario, self._period, self._units, arrays.clock[:, 0], arrays.tallies)
+
+    def marks(self) -> NDArray[np.uint64]:
+        """:meth:`netsim.Simulation.marks` of every cell, shape ``(B, N, layers)``."""
+        return marks_of(self._stack.arrays.tallies)
 
     def copy_from(self, source: Cell, period: int) -> None:
         """Put every cell where a cell of the same scenario stands at the end of a period (-1: at time 0)."""

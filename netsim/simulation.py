@@ -188,8 +188,7 @@ class Simulation:
 
     def marks(self) -> "Array":
         """What :mod:`netsim.marks` made of the events of the period just ended, uint64 of shape ``(N, layers)``."""
-        tallies = self._stack.cell(0).tallies
-        return np.stack([tallies[f"{layer}_mark"] for layer in LAYERS], axis=-1)
+        return marks_of(self._stack.cell(0).tallies)
 
     def take_packets(self) -> "Array":
         """The packets that left since the last call, records of ``netsim.report.PACKET``.
@@ -337,3 +336,8 @@ def report_columns(clocks: "Array", tallies: "Array") -> dict[str, Any]:
     counted.flags.writeable = ended.flags.writeable = False
     per_cell = {name: ended[name] for name in ("utility", "se_capacity", "se_carried")}
     return per_cell | {name: counted[name] for name in SLICE_FIELDS}
+
+
+def marks_of(tallies: "Array") -> "Array":
+    """What :mod:`netsim.marks` made of the events of the period just ended, uint64, layers along the last axis."""
+    return np.stack([tallies[f"{layer}_mark"] for layer in LAYERS], axis=-1)
