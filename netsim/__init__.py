@@ -1,5 +1,7 @@
 """slicetwin's network simulator: a packet-level model of a sliced 5G base station that controllers plug into."""
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from netsim.errors import AllocationError, NetsimError, PluginError, RunError, ScenarioError
@@ -53,6 +55,17 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(_WHERE[name]), name)
     globals()[name] = value
     return value
+
+
+class _Package(ModuleType):
+    """Python binds a submodule to its package when it is imported: ``netsim.run`` stays the function all the same."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _WHERE and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

@@ -340,4 +340,6 @@ def report_columns(clocks: "Array", tallies: "Array") -> dict[str, Any]:
 
 def marks_of(tallies: "Array") -> "Array":
     """What :mod:`netsim.marks` made of the events of the period just ended, uint64, layers along the last axis."""
-    return np.stack([tallies[f"{layer}_mark"] for layer in LAYERS], axis=-1)
+    first = tallies.dtype.fields["arrivals_mark"][1] // 8  # type: ignore[index]  # the others follow it
+    words = np.ascontiguousarray(tallies).view(np.uint64).reshape(*tallies.shape, -1)
+    return words[..., first : first + len(LAYERS)].copy()

@@ -86,9 +86,11 @@ class PeriodWriter:
         """Open the file."""
         self._slice_names, n = tuple(slice_names), len(slice_names)
         self._file = ParquetFile(path, pa.schema(list(_PERIOD_COLUMNS.items())))
-        row = [(name, kind.to_pandas_dtype()) for name, kind in _PERIOD_COLUMNS.items() if name != "slice"]
+        others = ("slice", *_MARKS)
+        row = [(name, kind.to_pandas_dtype()) for name, kind in _PERIOD_COLUMNS.items() if name not in others]
         self._rows = np.zeros((PERIODS_IN_GROUP, n), dtype=row)
-        self._figures = [name for name, _ in row if name not in _MARKS]
+        self._marks = np.zeros((PERIODS_IN_GROUP, n, len(_MARKS)), np.uint64)
+        self._figures = [name for name, _ in row]
         self._marked = True
         self._filled = 0
 
@@ -99,8 +101,7 @@ class PeriodWriter:
             row[name] = getattr(report, name)
         self._marked = marks is not None
         if marks is not None:
-            for layer, name in enumerate(_MARKS):
-                row[name] = marks[:, layer]
+            self._marks[self._filled] = marks
         self._filled += 1
         if self._filled == PERIODS_IN_GROUP:
             self._flush()
@@ -109,8 +110,9 @@ class PeriodWriter:
         rows, self._filled = self._rows[: self._filled], 0
         codes = np.tile(np.arange(len(self._slice_names), dtype=np.int8), len(rows))
         columns = {name: pa.array(rows[name].ravel(), from_pandas=True) for name in self._figures}
-        for name in _MARKS:
-            columns[name] = pa.array(rows[name].ravel()) if self._marked else pa.nulls(rows.size, pa.uint64())
+        marks = self._marks[: len(rows)].reshape(-1, len(_MARKS))
+        for layer, name in enumerate(_MARKS):
+            columns[name] = pa.array(marks[:, layer]) if self._marked else pa.nulls(rows.size, pa.uint64())
         self._file.write({**columns, "slice": _names(codes, self._slice_names)})
 
     def close(self) -> None:

@@ -93,3 +93,8 @@ def test_a_scenario_is_checked_without_the_compiler():
 def test_a_short_run_without_results_needs_neither_tables_nor_figures():
     code = "import netsim; netsim.Simulation(netsim.load_scenario('tiny')).reset()"
     assert set(loaded_after(code)).isdisjoint({"torch", "matplotlib", "gymnasium", "pyarrow"})
+
+
+def test_run_is_the_function_even_after_its_module_was_imported():
+    code = "import netsim.run, netsim; from netsim.run import run; assert netsim.run is run; from netsim import run"
+    subprocess.run([sys.executable, "-c", code], check=True)
