@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from netsim.limits import MAX_TIME_NS
 from netsim.scenario import Scenario
-from tests.oracles.cells import SLOT_NS, Played, cells
+from netsim.testing.strategies import SLOT_NS, Played, cells
 from tests.oracles.playing import changed, with_slices
 
 PRB_BITS = 500
