@@ -110,6 +110,8 @@ def _depart(
         outcome = sla.LATE  # and counted when the limit passed
     else:
         sla.count(tally, outcome)
+        if outcome == sla.LATE:  # nobody looked since its limit passed, which must not show
+            marks.end(tally, user, packet.index, passed_ns(part, packet), _NO_RATE, outcome)
     marks.end(tally, user, packet.index, end_ns, rate_bps, outcome)
     latencies[tally.departed] = latency_ns
     tally.departed += 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from netsim.limits import MAX_TIME_NS
 from netsim.scenario import Scenario
-from tests.oracles.cells import SLOT_NS, Played, cells
+from netsim.testing.strategies import SLOT_NS, Played, cells
 from tests.oracles.playing import changed, with_slices
 
 PRB_BITS = 500
@@ -54,7 +54,7 @@ def plans(users: tuple[int, int] = (1, 4), packets: int = 6, size: Any = sizes) 
 def told(each: Sequence[Plan], folder: Path) -> dict[str, Any]:
     """The traffic of users who send what their plans say and then nothing: a recorded trace, a stretch of it each."""
     stride = 1 + max((len(plan) for plan in each), default=0)
-    rows = [row for plan in each for row in [*plan, *[(MAX_TIME_NS, 1)] * (stride - len(plan))]]
+    rows = [row for plan in [*each, []] for row in [*plan, *[(MAX_TIME_NS, 1)] * (stride - len(plan))]]
     text = "\n".join(["gap_ns,size_bits", *(f"{gap_ns},{bits}" for gap_ns, bits in rows)]) + "\n"
     name = f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.csv"
     (folder / name).write_text(text)

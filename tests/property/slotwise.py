@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from hypothesis import reject
 
 import netsim
+from netsim.basestation import ARRIVALS, event_at
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
-from tests.oracles.cells import Played
+from netsim.testing.strategies import SLOT_NS, Played
+from tests.oracles.channel import Radio, Undecided
 from tests.oracles.comparing import Record, of_kernel
 from tests.oracles.playing import changed
 
@@ -41,19 +44,36 @@ def units_of_slots(played: Played) -> list[tuple[int, ...]]:
 def slot_by_slot(
     played: Played,
     change: Callable[[Scenario], Scenario] = lambda scenario: scenario,
-    look: Callable[[netsim.Simulation], Any] = lambda simulation: None,
+    look: Callable[[netsim.Simulation], Any] | None = None,
 ) -> Iterator[Slot]:
-    """Run a drawn cell, changed if need be, slot by slot; ``look`` is called after each with the simulation."""
+    """Run a drawn cell, changed if need be, slot by slot.
+
+    ``look`` is called with the simulation when a slot has been run and its period has not ended yet.
+    """
     scenario = in_slots(change(played.scenario))
-    simulation = netsim.Simulation(scenario, played.seed, log_packets=True)
+    processes = [] if look is None else [lambda simulation: [_looking(simulation, look)]]
+    simulation = netsim.Simulation(scenario, played.seed, log_packets=True, processes=processes)
     before = np.zeros_like(simulation.cell.users)
     for number, units in enumerate(units_of_slots(played)):
         report = simulation.reset() if number == 0 else simulation.step(units)
         after = simulation.cell.users.copy()
         left = of_kernel(simulation.take_packets(), scenario)
-        look(simulation)
         yield Slot(number, report, left, of_kernel(simulation.queued_packets(), scenario), before, after)
         before = after
+
+
+def _looking(simulation: netsim.Simulation, look: Callable[[netsim.Simulation], Any]) -> Iterator[Any]:
+    while True:
+        yield event_at(simulation.env, SLOT_NS, ARRIVALS)
+        look(simulation)
+
+
+def carried_by(radio: Radio, slot: int, prb: int, power_dbm: float) -> int:
+    """Whole bits that a grant carries, by the equations of the channel."""
+    try:
+        return radio.whole_bits(slot, prb, power_dbm)
+    except Undecided:  # a rate so close to a whole number that the last bit of a logarithm decides
+        reject()
 
 
 def without_events(scenario: Scenario) -> Scenario:

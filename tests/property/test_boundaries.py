@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import Phase, given, settings
 
 import netsim
-from tests.oracles.cells import SLOT_NS
+from netsim.testing.strategies import SLOT_NS
 from tests.oracles.comparing import of_kernel
 from tests.property.arranged import cells_and_edges
 

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 
 from netsim.report import VERDICTS
-from tests.oracles.cells import SLOT_NS, cells
+from netsim.testing.strategies import SLOT_NS, cells
 from tests.oracles.playing import play, play_cell
 from tests.property.arranged import cells_and_edges
 from tests.property.slotwise import slot_by_slot

@@ -12,7 +12,7 @@ import netsim
 from netsim.report import VERDICTS
 from netsim.run import run
 from netsim.sla import reshaped_reward
-from tests.oracles.cells import SLOT_NS, cells
+from netsim.testing.strategies import SLOT_NS, cells
 from tests.oracles.playing import changed, play, play_cell, with_slices
 from tests.property.arranged import cells_and_edges
 

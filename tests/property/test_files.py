@@ -12,7 +12,7 @@ import netsim
 from netsim.limits import MAX_TIME_NS
 from netsim.loading import dump_scenario, load_scenario, parse_scenario
 from netsim.run import run
-from tests.oracles.cells import cells
+from netsim.testing.strategies import cells
 from tests.oracles.playing import play, with_slices
 from tests.property.slotwise import in_slots, units_of_slots
 

@@ -6,12 +6,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.oracles.cells import SLOT_NS, cells
+from netsim.testing.strategies import SLOT_NS, cells
 from tests.oracles.channel import Radio
 from tests.oracles.playing import changed, play, with_slices
 from tests.oracles.plugged import Watching
 from tests.property.arranged import PRB_BITS, arranged
-from tests.property.slotwise import in_slots, power_dbm_in, slot_by_slot, without_events
+from tests.property.slotwise import carried_by, in_slots, power_dbm_in, slot_by_slot, without_events
 
 
 @settings(max_examples=60)
@@ -80,7 +80,7 @@ def test_a_user_is_sent_its_backlog_or_what_its_own_grant_carries_whichever_is_l
         for number, prb in granted.items():
             if (name, number) not in radios:
                 radios[name, number] = Radio(scenario, played.seed, name, number)
-            carries = radios[name, number].bits(slot.number, prb, power_dbm)
+            carries = carried_by(radios[name, number], slot.number, prb, power_dbm)
             most[number] = min(carries, int(mine[number]["backlog_bits"]))
         assert slot.report.carried_bits[s] == sum(most.values())
         if scenario.slices[name].late == "send":
@@ -119,7 +119,7 @@ def test_a_plugged_scheduler_sees_who_is_active_and_its_grants_are_what_is_serve
                 key = name, int(user["user"])
                 if key not in radios:
                     radios[key] = Radio(scenario, played.seed, *key)
-                carries = radios[key].bits(slot, prb_of_user, power_dbm_in(scenario, slot))
+                carries = carried_by(radios[key], slot, prb_of_user, power_dbm_in(scenario, slot))
                 expected_bits[slot, s] += min(carries, int(user["backlog_bits"]))
     np.testing.assert_array_equal(granted, expected_prb)
     np.testing.assert_array_equal(carried, expected_bits)

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 import netsim
 from netsim.report import SLICE_FIELDS
 from netsim.state import SUPPLY
-from tests.oracles.cells import SLOT_NS, cells, packet_sizes
+from netsim.testing.strategies import SLOT_NS, cells
+from netsim.testing.strategies.quantities import packet_sizes
 from tests.oracles.comparing import of_kernel
 from tests.oracles.draws import Stream
+from tests.oracles.laws import drawn, whole_bits
 from tests.oracles.playing import changed, with_slices
-from tests.oracles.traffic import drawn, whole_bits
 from tests.property.test_conservation import RESOLVED
 from tests.property.transplanted import moved
 

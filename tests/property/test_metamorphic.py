@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 import netsim
 from netsim.report import SLICE_FIELDS
-from tests.oracles.cells import SLOT_NS, cells, schedulers, slices
+from netsim.testing.strategies import SLOT_NS, cells, schedulers, slices
 from tests.oracles.playing import changed, play, play_cell, with_slices
 from tests.property.arranged import EXACT, arranged, plans
 from tests.property.slotwise import in_slots

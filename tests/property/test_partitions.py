@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import netsim
 from netsim.run import run
-from tests.oracles.cells import SLOT_NS, cells
+from netsim.testing.strategies import SLOT_NS, cells
 from tests.oracles.comparing import of_kernel
 from tests.oracles.playing import Run, changed, play
 from tests.property.slotwise import in_slots

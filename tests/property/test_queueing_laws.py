@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim.scenario import SCHEDULERS
-from tests.oracles.cells import SLOT_NS, schedulers
+from netsim.testing.strategies import SLOT_NS, schedulers
 from tests.oracles.channel import Radio
 from tests.oracles.playing import play
 from tests.property.arranged import EXACT, FADED, PRB_BITS, arranged, plans, whole_blocks
@@ -84,7 +84,7 @@ def test_one_user_at_a_constant_rate_obeys_lindleys_recursion(folder, each, prb,
     the last of W' + B'."""
     scenario = arranged(each, folder, prb=prb, channel=channel, scheduler=scheduler)
     radio = Radio(scenario, 0, "only", 0)
-    per_slot = radio.bits(0, prb, scenario.channel.transmit_power_dbm)
+    per_slot = radio.whole_bits(0, prb, scenario.channel.transmit_power_dbm)
     assert per_slot >= PRB_BITS, "the run is too short"
     wait_bits, size_bits, eligible_slot, arrival_ns = 0, 0, 0, 0
     packets = play(scenario, 0, ()).packets
@@ -97,7 +97,7 @@ def test_one_user_at_a_constant_rate_obeys_lindleys_recursion(folder, each, prb,
         departs_slot = eligible_slot - (-(wait_bits + size_bits) // per_slot)
         assert (packet.arrival_ns, packet.size_bits) == (arrival_ns, size_bits)
         assert packet.departure_ns == departs_slot * SLOT_NS
-        assert packet.rate_bps == int(radio.rate_bps(0, prb, scenario.channel.transmit_power_dbm))
+        assert packet.rate_bps == radio.whole_bps(0, prb, scenario.channel.transmit_power_dbm)
 
 
 @settings(max_examples=60)

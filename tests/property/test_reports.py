@@ -9,7 +9,7 @@ from hypothesis import given, settings
 import netsim
 from netsim.report import SLICE_FIELDS
 from netsim.run import run
-from tests.oracles.cells import SLOT_NS, cells
+from netsim.testing.strategies import SLOT_NS, cells
 from tests.oracles.playing import play_cell
 
 

@@ -127,3 +127,21 @@ def test_the_channel_of_every_user_is_marked_in_turn():
             seen.append(one != other)
         assert any(seen), user
         simulations[1].cell.users["snr"][user] /= 2
+
+
+def test_who_asks_for_counts_within_a_period_leaves_the_marks_as_they_are():
+    # Counting looks for packets whose limit has passed; one that departs late unlooked-for had its limit pass as well.
+    overloaded = Scenario.from_dict({**BASE, "carrier": {"prb": 2}})
+
+    def curious(simulation):
+        while True:
+            simulation.counts()
+            yield simulation.env.timeout(overloaded.control.slot_ns)
+
+    alone, watched = (
+        netsim.Simulation(overloaded, 1),
+        netsim.Simulation(overloaded, 1, processes=[lambda s: [curious(s)]]),
+    )
+    assert alone.reset().late.sum() > 0
+    watched.reset()
+    assert np.array_equal(alone.marks(), watched.marks())
