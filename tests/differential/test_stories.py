@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tests.differential.telling import SLOT_NS, Fate, SliceOf, by_kernel, by_oracle, scenario_of
+from tests.differential.telling import CHANNEL, SLOT_NS, Fate, SliceOf, by_kernel, by_oracle, scenario_of
 
 MBPS = 10**6
 
@@ -94,6 +94,13 @@ def test_a_slot_without_a_bit_of_a_packet_does_not_count_in_its_rate(tell):
     story = tell(a=SliceOf([[(0, 900)]]), events=powers, slots=5)
     assert story.of(0) == [Fate("satisfied", 0, 2_000_000, 2_000_000, MBPS)]
     assert (story.count("prb_slots_granted"), story.count("prb_slots_used")) == ([4], [2])
+
+
+def test_a_slot_carries_whole_bits_at_a_rate_of_whole_bits_a_second(tell):
+    """1023/1024 bit/s/Hz a layer: 999 023.4 bit/s and 499.5 bits, so the 500th has to wait for the next slot."""
+    link = {"model": "shannon", "layers": 5, "ceiling": 1023 / 1024}
+    story = tell(a=SliceOf([[(0, 500)]]), channel=CHANNEL | {"link": link})
+    assert story.of(0) == [Fate("satisfied", 0, 1_000_000, 1_000_000, 999_023)]
 
 
 # -- round robin -------------------------------------------------------------------------------------------------------
@@ -292,7 +299,7 @@ def test_what_a_user_who_leaves_had_queued_is_dropped_and_what_was_late_stays_la
     )
     assert story.of(0) == [Fate("late", 0, None, 600_000), Fate("dropped", 700_000, None, 1_000_000)]
     assert story.of(1) == [Fate("late", 1_100_000, 2_000_000, 1_700_000, MBPS)]
-    assert story.count("discarded_bits") == [900]
+    assert (story.count("discarded_bits"), story.count("arrived")) == ([900], [3])
 
 
 def test_a_user_who_joins_sends_its_first_packet_after_one_gap(tell):
@@ -314,6 +321,16 @@ def test_a_shorter_limit_makes_late_at_once_those_who_are_beyond_it(tell):
         ("late", 1_000_000),
         ("late", 1_000_001),
     ]
+
+
+def test_a_shorter_limit_discards_at_once_where_late_packets_are_discarded(tell):
+    """8000 bits are left at 1 ms, and none of them are sent in the slot that begins then."""
+    story = tell(
+        a=SliceOf([[(0, 9000)]], more={"late": "discard"}),
+        events=[{"at": "1 ms", "sla": {"slice": "a", "latency_limit": "0.8 ms"}}],
+    )
+    assert story.of(0) == [Fate("late", 0, None, 1_000_000)]
+    assert (story.count("discarded_bits"), story.count("carried_bits")) == ([8000], [1000])
 
 
 def test_a_longer_limit_saves_those_who_are_not_late_yet(tell):
