@@ -74,7 +74,7 @@ class BaseStation:
         return event_at(self.env, delay_ns, priority)
 
 
-def event_at(env: simpy.Environment, delay_ns: int, priority: int) -> simpy.Event:
+def event_at(env: simpy.Environment, delay_ns: int, priority: float) -> simpy.Event:
     """An event that is due after a delay, with a priority among those due at the same instant; timeouts have none."""
     event = simpy.Event(env)
     event._ok, event._value = True, None

@@ -19,6 +19,7 @@ from netsim.summary import Tally
 if TYPE_CHECKING:
     from netsim.simulation import Plant, Simulation
     from netsim.state import Array
+    from netsim.testing.audit import Audit
 
 OnFault = Literal["strict", "score"]
 
@@ -37,6 +38,7 @@ def run(
     on_fault: OnFault = "strict",
     force: bool = False,
     resume: bool = False,
+    audit: "Audit | None" = None,
 ) -> dict[str, Any]:
     """Run a controller for a number of periods after period 0 and return what ``summary.json`` holds.
 
@@ -68,6 +70,8 @@ def run(
         Replace the run in ``out``.
     resume
         Give the summary of the run in ``out`` if it finished, run it again from its start if it did not.
+    audit
+        Checks every slot, which takes longer and changes nothing; not for a ``plant`` of one's own.
 
     Raises
     ------
@@ -77,6 +81,8 @@ def run(
         If a controller or another plugin is at fault; the message names it, the period and the seed.
     RunError
         If results could not be written.
+    AuditError
+        If the audit found a law broken; it shows the smallest case found that breaks the same law.
     """
     if on_fault not in get_args(OnFault):
         raise InputError(f"on_fault must be one of {', '.join(get_args(OnFault))}, got {on_fault!r}")
@@ -97,9 +103,10 @@ def run(
         if finished is not None:
             return finished
         player = make_controller(controller, scenario)
-    everybody = plugin_set([*attached, Named(request.controller, player)])
+    others = [*attached, Named(request.controller, player)]
+    everybody = plugin_set(others if audit is None else [Named("the audit", audit), *others])
     with using(everybody):
-        return _Run(scenario, request, everybody, plant, progress).play(folder)
+        return _Run(scenario, request, everybody, plant, progress, audited=audit is not None).play(folder)
 
 
 def _loaded(scenario: Scenario | str | Path) -> Scenario:
@@ -136,9 +143,10 @@ class _Run:
         plugins: PluginSet,
         plant: "Plant | None",
         progress: Callable[[int, int], None] | None,
+        audited: bool,
     ) -> None:
         self._scenario, self._request, self._plugins = scenario, request, plugins
-        self._plant, self._progress = plant, progress
+        self._plant, self._progress, self._audited = plant, progress, audited
         self._tally = Tally(scenario, request.periods)
         self._results: RunDirectory | None = None
         self._period = 0
@@ -178,9 +186,8 @@ class _Run:
             return self._plant
         from netsim.simulation import Simulation
 
-        return Simulation(
-            self._scenario, self._request.seed, log_packets=self._request.packets, processes=[self._processes]
-        )
+        logged = self._request.packets or self._audited
+        return Simulation(self._scenario, self._request.seed, log_packets=logged, processes=[self._processes])
 
     def _processes(self, simulation: "Simulation") -> Iterable[Any]:
         return [process for some in self._plugins.hook.processes(simulation=simulation) for process in some]
@@ -211,8 +218,10 @@ class _Run:
     def _observe(self, plant: "Plant", report: PeriodReport) -> None:
         if self._results is not None:
             self._results.add(report, _marks(plant))
-            if self._request.packets:
-                self._results.add_packets(_simulation(plant).take_packets(), report.period)
+        if self._results is not None and self._request.packets:
+            self._results.add_packets(_simulation(plant).take_packets(), report.period)
+        elif self._audited:
+            _simulation(plant).take_packets()  # they have been looked at
         self._plugins.hook.period_ended(report=report)
         if self._progress is not None:
             self._progress(report.period, self._request.periods)
