@@ -2,7 +2,7 @@
 
 import copy
 import numbers
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
@@ -106,7 +106,21 @@ def run(
     others = [*attached, Named(request.controller, player)]
     everybody = plugin_set(others if audit is None else [Named("the audit", audit), *others])
     with using(everybody):
-        return _Run(scenario, request, everybody, plant, progress, audited=audit is not None).play(folder)
+        running = _Run(scenario, request, everybody, plant, progress, audited=audit is not None)
+        return running.play(folder) if audit is None else _shown_small(running, folder, plugin_set(others))
+
+
+def _shown_small(running: "_Run", folder: Path | None, plugins: PluginSet) -> dict[str, Any]:
+    """An audited run; a law that it breaks is shown in the smallest case found that breaks it, with these plugins."""
+    from netsim.testing.violations import AuditError
+
+    try:
+        return running.play(folder)
+    except AuditError as error:
+        from netsim.testing.shrinking import smallest
+
+        scenario, seed, allocations = running.played
+        raise smallest(error.violation, scenario, seed, allocations, [_processes_of(plugins)]) from None
 
 
 def _loaded(scenario: Scenario | str | Path) -> Scenario:
@@ -150,6 +164,12 @@ class _Run:
         self._tally = Tally(scenario, request.periods)
         self._results: RunDirectory | None = None
         self._period = 0
+        self._allocations: list[tuple[int, ...]] = []
+
+    @property
+    def played(self) -> tuple[Scenario, int, list[tuple[int, ...]]]:
+        """The scenario, the seed, and the allocations decided so far."""
+        return self._scenario, self._request.seed, self._allocations
 
     def play(self, folder: Path | None) -> dict[str, Any]:
         """Run all periods and return the summary."""
@@ -174,7 +194,8 @@ class _Run:
         self._observe(plant, report)
         for period in range(1, self._request.periods + 1):
             self._period = period
-            report = plant.step(self._decide(report, units))
+            self._allocations.append(self._decide(report, units))
+            report = plant.step(self._allocations[-1])
             self._tally.add(report, _latencies(plant))
             self._observe(plant, report)
         return self._end(plant)
@@ -187,10 +208,8 @@ class _Run:
         from netsim.simulation import Simulation
 
         logged = self._request.packets or self._audited
-        return Simulation(self._scenario, self._request.seed, log_packets=logged, processes=[self._processes])
-
-    def _processes(self, simulation: "Simulation") -> Iterable[Any]:
-        return [process for some in self._plugins.hook.processes(simulation=simulation) for process in some]
+        processes = [_processes_of(self._plugins)]
+        return Simulation(self._scenario, self._request.seed, log_packets=logged, processes=processes)
 
     # -- a period ----------------------------------------------------------------------------------------------------
 
@@ -260,6 +279,10 @@ class _Run:
             located = PluginError(f"{error} (period {self._period}, {where})")
             located.exit_status = error.exit_status
             raise located from original(error)
+
+
+def _processes_of(plugins: PluginSet) -> Callable[["Simulation"], list[Any]]:
+    return lambda simulation: [p for some in plugins.hook.processes(simulation=simulation) for p in some]
 
 
 def original(error: BaseException) -> BaseException | None:

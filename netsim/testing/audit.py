@@ -14,14 +14,25 @@ from typing import TYPE_CHECKING, Any
 
 from netsim.hooks import hookimpl
 from netsim.report import PeriodReport
-from netsim.testing.violations import LAWS, AuditError, PacketTrace, Service, Violation
+from netsim.testing.violations import LAWS, AuditError, Case, PacketTrace, Service, Violation
 
 if TYPE_CHECKING:
     from netsim.scenario import Scenario
-    from netsim.simulation import Simulation
+    from netsim.simulation import Processes, Simulation
     from netsim.testing.auditing import Auditor
 
-__all__ = ["LAWS", "Audit", "AuditError", "Audited", "PacketTrace", "Service", "Violation", "audit"]
+__all__ = [
+    "LAWS",
+    "Audit",
+    "AuditError",
+    "Audited",
+    "Case",
+    "PacketTrace",
+    "Service",
+    "Violation",
+    "audit",
+    "audit_played",
+]
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,9 @@ class Audited:
 
     slots: int
     packets: int
+
+    def __str__(self) -> str:
+        return f"audited {self.slots} slots and {self.packets} packets: invariants 1 to 8 hold"
 
 
 class Audit:
@@ -65,6 +79,29 @@ class Audit:
     def audited(self) -> Audited:
         """What was audited so far."""
         return Audited(0, 0) if self._auditor is None else Audited(self._auditor.slots, self._auditor.packets)
+
+
+def audit_played(
+    scenario: "Scenario", seed: int, allocations: Sequence[Sequence[int]], processes: "Sequence[Processes]" = ()
+) -> Audited:
+    """Audit period 0 and a period under each of some allocations, as the strategy ``cells`` draws them.
+
+    The law that is broken first is told of as it is, not in a smaller case: Hypothesis finds that itself.
+
+    Raises
+    ------
+    AuditError
+        A law was broken.
+    """
+    from netsim.simulation import Simulation
+
+    auditing = Audit()
+    simulation = Simulation(scenario, seed, log_packets=True, processes=[auditing.processes, *processes])
+    auditing.period_ended(simulation.reset())
+    for units in allocations:
+        simulation.take_packets()  # they have been looked at
+        auditing.period_ended(simulation.step(units))
+    return auditing.audited
 
 
 def audit(

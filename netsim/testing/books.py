@@ -36,6 +36,11 @@ class Packet:
     most_bits: int = 0
     """The most bits that a grant carried in a slot that served it."""
 
+    @property
+    def slots_needed(self) -> int:
+        """Slots that its bits need at least; of a packet taken over partly sent nothing more than 1 is known."""
+        return -(-self.size_bits // self.most_bits) if 0 < self.rate_slots == len(self.services) else 1
+
     def resolve(self, verdict: str, at_ns: int) -> None:
         """Give it its verdict."""
         self.verdict, self.resolved_ns = verdict, at_ns
@@ -161,6 +166,10 @@ class SliceBook:
         """Count the queued packets whose limit has passed."""
         for packets in self.waiting.values():
             self.period[LATE] += self.promise.mark_late(packets, now_ns)
+
+    def left_bits(self, user: int) -> dict[int, int]:
+        """Bits left of each queued packet of a user, by the packet's number, in the order of the queue."""
+        return {packet.index: packet.left_bits for packet in self.waiting.get(user, ())}
 
     @property
     def packets(self) -> list[Packet]:

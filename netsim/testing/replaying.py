@@ -5,12 +5,12 @@ of that holds for a scheduler that remembers, that shares a variable with its li
 arrays it is given (a compiled one can, no bounds are checked).
 """
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from netsim import plugins
+from netsim.loadobject import blamed
 from netsim.scenario import PluggedScheduler, Scenario
 from netsim.state import ACTIVE, Array, Served
 from netsim.testing.books import Packet
@@ -50,14 +50,18 @@ class Replays:
         if served.slice in self._plugged:
             self._calls.append((served, active))
 
-    def faults(self) -> Iterator[Fault]:
+    def last(self) -> Fault | None:
+        """What is wrong with the last decision kept."""
+        return self._fault(*self._calls[-1]) if self._calls else None
+
+    def gravest(self) -> Fault | None:
         """The gravest fault of the decisions kept, the earliest of its kind; forgets them.
 
         They are asked for in reverse, each of new schedulers, so that what a scheduler keeps is not what it had.
         """
         calls, self._calls = self._calls, []
         found = [fault for served, active in reversed(calls) if (fault := self._fault(served, active)) is not None]
-        yield from sorted(found, key=lambda fault: (int(fault.law), fault.served.slot))[:1]
+        return min(found, key=lambda fault: (int(fault.law), fault.served.slot), default=None)
 
     def _fault(self, served: Served, active: "Active") -> Fault | None:
         one, beyond = self._ask(served, fill=0)
@@ -91,10 +95,11 @@ class Replays:
         grants = np.full(n + 2 * room, _UNTOUCHED)
         mine = slice(room, room + n)
         seen[mine], grants[mine] = served.seen, 0
-        self._made(served.slice).share(served.prb, served.slot, seen[mine], grants[mine])
+        part = self._plugged[served.slice]
+        with blamed(f"scheduler {part.kind!r}, asked again for its decision in slot {served.slot},"):
+            self._made(part).share(served.prb, served.slot, seen[mine], grants[mine])
         places: Array = np.flatnonzero(grants != _UNTOUCHED) - room
         return grants[mine].tolist(), [int(i) for i in places if not 0 <= i < n]
 
-    def _made(self, s: int) -> Any:
-        part = self._plugged[s]
+    def _made(self, part: PluggedScheduler) -> Any:
         return plugins.create("schedulers", part.kind, part.options, self._scenario.folder)

@@ -1,5 +1,6 @@
 """What an audit finds: which law was broken, where, by how much, and the packets that show it."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -89,6 +90,23 @@ class Violation:
         )
 
 
+@dataclass(frozen=True)
+class Case:
+    """What turns a run into the smallest one found that breaks the same law."""
+
+    overrides: tuple[str, ...]
+    """Of the scenario, ``key.path=value``."""
+    controller: str
+    periods: int
+
+    def command(self, scenario: str, seed: int, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> str:
+        """The command line that shows it, for a shell; ``overrides`` and ``plugins`` are those of the run."""
+        words = ["netsim", "run", scenario, "--controller", self.controller]
+        words += [word for plugin in plugins for word in ("--plugin", plugin)]
+        words += [word for override in (*overrides, *self.overrides) for word in ("--set", override)]
+        return shlex.join([*words, "--periods", str(self.periods), "--seed", str(seed), "--audit"])
+
+
 class AuditError(RunError):
     """An audited run broke a law.
 
@@ -96,22 +114,30 @@ class AuditError(RunError):
     ----------
     violation
         What was broken, the first time it was.
+    case
+        How to come to the run it is from, if that is a smaller one than what was asked for; else ``None``.
     command
         The command that shows it again, where the run was one of the command line, else ``None``.
     """
 
-    def __init__(self, violation: Violation, command: str | None = None) -> None:
-        super().__init__(violation, command)
-        self.violation, self.command = violation, command
+    def __init__(self, violation: Violation, case: Case | None = None, command: str | None = None) -> None:
+        super().__init__(violation, case, command)
+        self.violation, self.case, self.command = violation, case, command
 
     def __str__(self) -> str:
-        """The violation, the packets that show it as a table, and the command that shows it again."""
+        """The violation, the packets that show it as a table, and how to see it again."""
         parts = [str(self.violation), *packet_table(self.violation.packets)]
-        return "\n".join(parts if self.command is None else [*parts, f"again: {self.command}"])
+        if self.command is not None:
+            parts.append(f"again: {self.command}")
+        elif self.case is not None:
+            told = ", ".join([*self.case.overrides, f"controller {self.case.controller}"])
+            parts.append(f"in the run cut down to {told}, {self.case.periods} periods")
+        return "\n".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Violation and command as plain values."""
-        return {"violation": self.violation.to_dict(), "command": self.command}
+        """Violation, case and command as plain values."""
+        case = None if self.case is None else asdict(self.case)
+        return {"violation": self.violation.to_dict(), "case": case, "command": self.command}
 
 
 MOST_PACKETS, MOST_SERVICES = 20, 4
