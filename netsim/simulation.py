@@ -140,6 +140,7 @@ class Simulation:
                 cell.tallies.view(np.int64).fill(0)
             self._station.allocate(units)
             self.env.run(until=event_at(self.env, self.scenario.control.period_ns, PERIOD_END))
+            self._station.raise_failure()
         finally:
             self._running = False
         self._period += 1
