@@ -71,7 +71,7 @@ def run(
     resume
         Give the summary of the run in ``out`` if it finished, run it again from its start if it did not.
     audit
-        Checks every slot, which takes longer and changes nothing; not for a ``plant`` of one's own.
+        Checks every slot, which takes longer and changes nothing; not with ``plant`` or ``resume``.
 
     Raises
     ------
@@ -86,6 +86,8 @@ def run(
     """
     if on_fault not in get_args(OnFault):
         raise InputError(f"on_fault must be one of {', '.join(get_args(OnFault))}, got {on_fault!r}")
+    if audit is not None and (plant is not None or resume):
+        raise InputError("an audit needs a run of its own, from the start: give neither plant nor resume with it")
     attached = [attach(plugin) for plugin in plugins]
     with using(plugin_set(attached)):
         scenario = _loaded(scenario)

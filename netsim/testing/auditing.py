@@ -14,6 +14,7 @@ from netsim.testing.checking import Checks
 from netsim.testing.links import Efficiency
 from netsim.testing.looking import Left, Looker, Queued, User, View
 from netsim.testing.replaying import Fault, Replays
+from netsim.testing.violations import AuditError
 
 if TYPE_CHECKING:
     from netsim.simulation import Simulation
@@ -40,16 +41,21 @@ class Auditor:
         self._checks = Checks(simulation, self._books)
         self._replays = Replays(self._scenario)
         self._channel = Efficiency(self._scenario)
+        self._found: AuditError | None = None
         self._open()
         simulation.watch(self._watch)
 
     def slots_of(self, env: simpy.Environment) -> Generator[simpy.Event, Any, None]:
         """The process: look after the changes at a slot's beginning, and after what the slot did."""
-        while True:
-            yield event_at(env, 0, AFTER_CHANGES)
-            self._changed()
-            yield event_at(env, self._slot_ns, AFTER_SLOT)
-            self._slot_done()
+        try:
+            while True:
+                yield event_at(env, 0, AFTER_CHANGES)
+                self._changed()
+                yield event_at(env, self._slot_ns, AFTER_SLOT)
+                self._slot_done()
+        except AuditError as error:
+            self._found = error  # at the end of a period the environment stops before it hears of it
+            raise
 
     # -- opening -------------------------------------------------------------------------------------------------------
 
@@ -271,6 +277,8 @@ class Auditor:
 
     def period_ended(self, report: PeriodReport) -> None:
         """Compare the period's report with the books, and ask the plugged schedulers again."""
+        if self._found is not None:
+            raise self._found
         slot = self._simulation.slot - 1
         for book in self._books:
             self._checks.report(book, report, slot)
