@@ -5,12 +5,14 @@ of that holds for a scheduler that remembers, that shares a variable with its li
 arrays it is given (a compiled one can, no bounds are checked).
 """
 
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from netsim import plugins
-from netsim.loadobject import blamed
+from netsim.loadobject import blamed, load_object_inside
 from netsim.scenario import PluggedScheduler, Scenario
 from netsim.state import ACTIVE, Array, Served
 from netsim.testing.books import Packet
@@ -39,7 +41,7 @@ class Replays:
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._plugged = {
-            s: part.scheduler
+            s: _Maker(part.scheduler, scenario.folder)
             for s, part in enumerate(scenario.slices.values())
             if isinstance(part.scheduler, PluggedScheduler)
         }
@@ -95,11 +97,19 @@ class Replays:
         grants = np.full(n + 2 * room, _UNTOUCHED)
         mine = slice(room, room + n)
         seen[mine], grants[mine] = served.seen, 0
-        part = self._plugged[served.slice]
-        with blamed(f"scheduler {part.kind!r}, asked again for its decision in slot {served.slot},"):
-            self._made(part).share(served.prb, served.slot, seen[mine], grants[mine])
+        plugged = self._plugged[served.slice]
+        with blamed(f"scheduler {plugged.part.kind!r}, asked again for its decision in slot {served.slot},"):
+            plugged.new().share(served.prb, served.slot, seen[mine], grants[mine])
         places: Array = np.flatnonzero(grants != _UNTOUCHED) - room
         return grants[mine].tolist(), [int(i) for i in places if not 0 <= i < n]
 
-    def _made(self, part: PluggedScheduler) -> Any:
-        return plugins.create("schedulers", part.kind, part.options, self._scenario.folder)
+
+class _Maker:
+    """Makes schedulers of one kind, looked up once."""
+
+    def __init__(self, part: PluggedScheduler, folder: Path | None) -> None:
+        self.part = part
+        self._make = plugins.factory("schedulers", part.kind, partial(load_object_inside, folder))
+
+    def new(self) -> Any:
+        return self._make(**self.part.options)

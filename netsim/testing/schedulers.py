@@ -15,7 +15,7 @@ def check_scheduler(
     *,
     options: Mapping[str, Any] | None = None,
     folder: str | Path | None = None,
-    examples: int = 100,
+    examples: int = 50,
 ) -> list[str]:
     """Audit a scheduler in cells that Hypothesis draws; what is wrong with it, in the smallest cell that shows it.
 
@@ -56,7 +56,7 @@ def check_scheduler(
     from netsim.testing.audit import audit_played
 
     kind = scheduler if isinstance(scheduler, str) else NAME
-    tried = st.just({"kind": kind, "options": dict(options or {})})
+    tried = st.just({"kind": kind} if options is None else {"kind": kind, "options": dict(options)})
     found: list[str] = []
 
     @settings(
@@ -68,7 +68,7 @@ def check_scheduler(
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )
-    @given(strategies.cells(schedulers=tried, folder=None if folder is None else Path(folder)))
+    @given(strategies.cells(schedulers=tried, slots=(1, 20), folder=None if folder is None else Path(folder)))
     def holds(cell: strategies.Played) -> None:
         try:
             audit_played(cell.scenario, cell.seed, cell.allocations)
