@@ -26,7 +26,7 @@ class BaseStation:
         self._stack = stack
         self._slot_ns = model.scenario.control.slot_ns
         self._changes: list[Event | tuple[int, ...]] = []
-        env.process(self.slots())
+        self._process = env.process(self.slots())
         for event in model.events:
             if event.at_ns >= env.now:
                 env.process(self.dated(event))
@@ -38,6 +38,15 @@ class BaseStation:
     def happen(self, event: Event) -> None:
         """Let a dated event happen when the next slot begins."""
         self._changes.append(event)
+
+    def raise_failure(self) -> None:
+        """Raise what ended the process, if something did.
+
+        A process fails with an event of its own, which at the instant that ends a period comes after the end.
+        """
+        failure = self._process.value if self._process.triggered else None
+        if isinstance(failure, BaseException):
+            raise failure
 
     def slots(self) -> Generator[simpy.Event, Any, None]:
         """The process: look up when the next event is due, and advance all slots up to it in one call."""
@@ -74,7 +83,7 @@ class BaseStation:
         return event_at(self.env, delay_ns, priority)
 
 
-def event_at(env: simpy.Environment, delay_ns: int, priority: int) -> simpy.Event:
+def event_at(env: simpy.Environment, delay_ns: int, priority: float) -> simpy.Event:
     """An event that is due after a delay, with a priority among those due at the same instant; timeouts have none."""
     event = simpy.Event(env)
     event._ok, event._value = True, None

@@ -1,6 +1,8 @@
 """The command line. Nothing heavy is imported before a command needs it."""
 
 import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from netsim.plugins import Named
     from netsim.scenario import Scenario
+    from netsim.testing.audit import Audit, Case
 
 LISTINGS = ("controllers", "scenarios", "traffic", "schedulers", "path-loss", "plugins")
 SEEDS = click.IntRange(0, (1 << 63) - 1)
@@ -52,6 +55,7 @@ def netsim() -> None:
 @click.option("--force", is_flag=True, help="Replace the run in DIR.")
 @click.option("--resume", is_flag=True, help="Show the finished run in DIR, or run an unfinished one again.")
 @click.option("--on-fault", type=click.Choice(["strict", "score"]), default="strict", show_default=True)
+@click.option("--audit", is_flag=True, help="Check every slot, and stop with the packets that show what is wrong.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of tables.")
 @click.option("--quiet", is_flag=True, help="No progress bar and no tables.")
 def run(
@@ -65,6 +69,7 @@ def run(
     force: bool,
     resume: bool,
     packets: bool,
+    audit: bool,
     **options: Any,
 ) -> None:
     """Run SCENARIO, a shipped name or a file, and show what its slices got.
@@ -86,12 +91,36 @@ def run(
         with progress_bar(hidden=quiet) as progress:  # raced here, where its progress can be shown
             best_static(loaded, progress)
     where: dict[str, Any] = {"out": out, "packets": packets, "force": force, "resume": resume}
-    with progress_bar(hidden=quiet) as progress:
+    auditing = _audit(audit, as_json, functools.partial(_again, scenario, options["seed"], overrides, plugins))
+    with progress_bar(hidden=quiet) as progress, auditing as where["audit"]:
         summary = run_scenario(loaded, controller, plugins=attached, progress=progress, **where, **options)
     if as_json:
         _echo_json(summary)
     elif not quiet:
         print_summary(summary, out)
+
+
+@contextmanager
+def _audit(wanted: bool, as_json: bool, again: "Callable[[Case], str]") -> "Iterator[Audit | None]":
+    """What audits a run; what it finds is told with the command that shows it again."""
+    if not wanted:
+        yield None
+        return
+    from netsim.testing.audit import Audit, AuditError
+
+    audit = Audit()
+    try:
+        yield audit
+    except AuditError as error:
+        told = AuditError(error.violation, error.case, None if error.case is None else again(error.case))
+        if as_json:
+            _echo_json(told.to_dict())
+        raise told from None
+    click.echo(f"netsim: {audit.audited}", err=True)
+
+
+def _again(scenario: str, seed: int, overrides: tuple[str, ...], plugins: tuple[str, ...], case: "Case") -> str:
+    return case.command(scenario, seed, overrides, plugins)
 
 
 def _prepared(name: str, plugins: tuple[str, ...], overrides: tuple[str, ...]) -> "tuple[list[Named], Scenario]":

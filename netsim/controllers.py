@@ -51,6 +51,25 @@ class Fixed:
         return self._allocation
 
 
+class Scripted:
+    """Allocations in turn, one a period, the last one kept, written ``scripted:3,70,27/10,60,30``."""
+
+    def __init__(self, text: str = "", *, scenario: Scenario) -> None:
+        """Read the allocations, written as for ``fixed``.
+
+        Raises
+        ------
+        InputError
+            Unless each is an allocation of the scenario's carrier to its slices.
+        """
+        self._turns = [Fixed(part, scenario=scenario) for part in text.split("/")]
+
+    @hookimpl
+    def decide_allocation(self, report: PeriodReport) -> tuple[int, ...]:
+        """The allocation of the period after the report's."""
+        return self._turns[min(report.period, len(self._turns) - 1)].decide_allocation(report)
+
+
 def _whole(part: str) -> int:
     digits = part.strip()
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
@@ -125,6 +144,7 @@ BUILT_IN: Mapping[str, Callable[..., object]] = {
     "random": Random,
     "equal": Equal,
     "fixed": Fixed,
+    "scripted": Scripted,
     "proportional": Proportional,
     "best-static": _best_static,
     "clairvoyant": _clairvoyant,

@@ -113,11 +113,14 @@ def _most_short(slices: Array, idle: int, holding: int) -> int:
 
 
 @inlined
-def run_slice(cell: Cell, s: int) -> None:
-    """Share a slice's resource blocks in this slot and serve its users."""
+def run_slice(cell: Cell, s: int) -> int:
+    """Share a slice's resource blocks in this slot and serve its users; returns to how many users grants were written.
+
+    Updates everything but the clock and the tables.
+    """
     part = cell.slices[s]
     if part.n_active == 0:
-        return
+        return 0
     if part.scheduler == ROUND_ROBIN:
         n = scheduling.share_round_robin(cell.active, part, part.lent_prb, cell.served, cell.grants)
         fade(cell, part, n)
@@ -125,8 +128,9 @@ def run_slice(cell: Cell, s: int) -> None:
         n = show(cell, part)
         share_seen(cell, s, n)
         if cell.clock[0].misgranted > 0:
-            return  # with the grants as they are, for the message
+            return n  # with the grants as they are, for the message
     serve_users(cell, s, n)
+    return n
 
 
 @inlined
@@ -436,9 +440,9 @@ def begin_slot(cells: Array, i: int) -> bool:
 
 
 @kernel
-def run_one(cells: Array, i: int, s: int) -> None:
+def run_one(cells: Array, i: int, s: int) -> int:
     """:func:`run_slice`, for Python."""
-    run_slice(cell_of(cells, i), s)
+    return run_slice(cell_of(cells, i), s)
 
 
 @kernel

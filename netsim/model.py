@@ -1,5 +1,6 @@
 """A scenario as arrays, and the kernels that move them: scenario -> arrays -> kernel."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ from netsim import bitset, channel, kernel, nr, plugged, scheduling, sla, stream
 from netsim.report import PACKET
 from netsim.scenario import Event, Jakes, NrLink, ProportionalFair, Scenario, Shannon, Slice
 from netsim.scenario import Trace as TraceTraffic
-from netsim.state import DRAWN, FOREVER_NS, NONE, TABLES, Array, Cell, Stack, empty_stack
+from netsim.state import DRAWN, FOREVER_NS, NONE, TABLES, Array, Cell, Served, Stack, empty_stack
 
 
 class Template(NamedTuple):
@@ -29,6 +30,8 @@ class Model:
         self.first_user = [sum(self.users_ever[:s]) for s in range(len(self.users_ever))]
         self.events = sorted(scenario.events, key=lambda event: event.at_ns)
         self.plugged = plugged.Plugged(scenario)
+        self.watchers: list[Callable[[Served], None]] = []
+        """Called for every slice served in every slot; with one, slots run one by one."""
         self._template = self._make_template()
 
     # -- arrays ----------------------------------------------------------------------------------------------------
@@ -213,7 +216,7 @@ class Model:
 
     def advance(self, stack: Stack, i: int, slot: int) -> None:
         """Run cell ``i`` up to the beginning of a slot."""
-        if self.plugged.schedulers:
+        if self.plugged.schedulers or self.watchers:
             self._advance_slot_by_slot(stack, i, slot)
         else:
             self._advance_compiled(stack, i, slot)
@@ -239,7 +242,7 @@ class Model:
             stack.grow_log(max(8192, cell.log.size))
 
     def _advance_slot_by_slot(self, stack: Stack, i: int, slot: int) -> None:
-        """The slot loop of :func:`netsim.kernel.advance` in Python, for schedulers that are plain Python."""
+        """The slot loop of :func:`netsim.kernel.advance` in Python, for schedulers in plain Python and watchers."""
         while (now := int(stack.cell(i).clock[0]["slot"])) < slot:
             self._advance_compiled(stack, i, now)  # sources that stand still go on first
             if kernel.begin_slot(stack.handles, i):
@@ -253,12 +256,23 @@ class Model:
     def _run_slices(self, stack: Stack, i: int) -> None:
         cell = stack.cell(i)
         for s in range(cell.slices.size):
+            seen = self._shown(stack, i, s) if self.watchers else None
             if s in self.plugged.schedulers:
-                self.plugged.run_slice(stack, i, s)
+                n = self.plugged.run_slice(stack, i, s)
             else:
-                kernel.run_one(stack.handles, i, s)
+                n = kernel.run_one(stack.handles, i, s)
+            if n and seen is not None:
+                served = _served(cell, s, n, seen)
+                for watcher in self.watchers:
+                    watcher(served)
             if cell.clock[0]["misgranted"]:
                 raise self.plugged.misgranted(cell)
+
+    def _shown(self, stack: Stack, i: int, s: int) -> Array:
+        """What a scheduler from a plugin is about to be shown: a compiled one may write over it."""
+        cell = stack.cell(i)
+        plugged = self.plugged.is_plugged(s) and cell.slices[s]["n_active"] > 0
+        return cell.seen[: kernel.show_one(stack.handles, i, s) if plugged else 0].copy()
 
     # -- packets ---------------------------------------------------------------------------------------------------
 
@@ -286,3 +300,8 @@ class Model:
                      user["slice"], outcome)
                 )  # fmt: skip
         return np.array(rows, PACKET)
+
+
+def _served(cell: Cell, s: int, n: int, seen: Array) -> Served:
+    slot, prb = int(cell.clock[0]["slot"]), int(cell.slices[s]["lent_prb"])
+    return Served(slot, s, prb, cell.served[:n].copy(), cell.grants[:n].copy(), cell.faded[:n].copy(), seen)

@@ -45,6 +45,10 @@ class Plugged:
                 else:
                     self.traffic[s] = made
 
+    def is_plugged(self, s: int) -> bool:
+        """Whether the scheduler of slice ``s`` is a plugin's."""
+        return s in self.schedulers or s in self._compiled_schedulers
+
     def encode(self, s: int, row: Any) -> None:
         """Write into a ``SLICE`` record which plugins the slice uses."""
         if s in self._compiled_schedulers:
@@ -56,11 +60,15 @@ class Plugged:
 
     # -- plain Python ----------------------------------------------------------------------------------------------
 
-    def run_slice(self, stack: Stack, i: int, s: int) -> None:
-        """Let a plain scheduler share a slice's resource blocks in this slot, and serve its users."""
+    def run_slice(self, stack: Stack, i: int, s: int) -> int:
+        """Let a plain scheduler share a slice's resource blocks in this slot, and serve its users.
+
+        Returns to how many users grants were written. Grants that do not share exactly the slice's blocks serve
+        nobody and are noted in ``misgranted``, as the kernel does.
+        """
         cell = stack.cell(i)
         if not cell.slices[s]["n_active"]:
-            return
+            return 0
         n = kernel.show_one(stack.handles, i, s)
         prb, slot = int(cell.slices[s]["lent_prb"]), int(cell.clock[0]["slot"])
         seen = cell.seen[:n].copy()
@@ -69,7 +77,8 @@ class Plugged:
         except Exception as error:
             raise PluginError(f"{self._of(s, 'scheduler')} raised in slot {slot}: {error!r}") from error
         if not kernel.serve_one(stack.handles, i, s, n):
-            raise self._wrong_grants(cell, s, n)
+            cell.clock["misgranted"] = s + 1
+        return n
 
     def supply(self, cell: Cell, words: dict[tuple[str, str], int]) -> None:
         """Draw the next packets of the users who stand still for want of them."""
@@ -96,9 +105,13 @@ class Plugged:
     # -- faults ----------------------------------------------------------------------------------------------------
 
     def misgranted(self, cell: Cell) -> PluginError:
-        """The error for what a compiled scheduler wrote."""
+        """The error for what a scheduler wrote."""
         s = int(cell.clock[0]["misgranted"]) - 1
-        return self._wrong_grants(cell, s, int(cell.slices[s]["n_active"]))
+        prb, grants = int(cell.slices[s]["lent_prb"]), cell.grants[: cell.slices[s]["n_active"]].tolist()
+        return PluginError(
+            f"{self._of(s, 'scheduler')}: grants must be whole numbers of at least 0 that sum to the slice's {prb} "
+            f"resource blocks, got {grants} with sum {sum(grants)} in slot {int(cell.clock[0]['slot'])}"
+        )
 
     def misdrawn(self, cell: Cell) -> PluginError:
         """The error for what a compiled traffic kind drew."""
@@ -110,13 +123,6 @@ class Plugged:
         return PluginError(
             f"{self._of(s, 'traffic')}: a gap must be at least 0 ns and a size at least 1 bit, "
             f"got ({gap_ns!r}, {size_bits!r}) for packet {index}"
-        )
-
-    def _wrong_grants(self, cell: Cell, s: int, n: int) -> PluginError:
-        prb, grants = int(cell.slices[s]["lent_prb"]), cell.grants[:n].tolist()
-        return PluginError(
-            f"{self._of(s, 'scheduler')}: grants must be whole numbers of at least 0 that sum to the slice's {prb} "
-            f"resource blocks, got {grants} with sum {sum(grants)} in slot {int(cell.clock[0]['slot'])}"
         )
 
     def _of(self, s: int, key: str) -> str:

@@ -2,7 +2,7 @@
 
 import copy
 import numbers
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
@@ -19,6 +19,7 @@ from netsim.summary import Tally
 if TYPE_CHECKING:
     from netsim.simulation import Plant, Simulation
     from netsim.state import Array
+    from netsim.testing.audit import Audit
 
 OnFault = Literal["strict", "score"]
 
@@ -37,6 +38,7 @@ def run(
     on_fault: OnFault = "strict",
     force: bool = False,
     resume: bool = False,
+    audit: "Audit | None" = None,
 ) -> dict[str, Any]:
     """Run a controller for a number of periods after period 0 and return what ``summary.json`` holds.
 
@@ -68,6 +70,8 @@ def run(
         Replace the run in ``out``.
     resume
         Give the summary of the run in ``out`` if it finished, run it again from its start if it did not.
+    audit
+        Checks every slot, which takes longer and changes nothing; not with ``plant`` or ``resume``.
 
     Raises
     ------
@@ -77,9 +81,13 @@ def run(
         If a controller or another plugin is at fault; the message names it, the period and the seed.
     RunError
         If results could not be written.
+    AuditError
+        If the audit found a law broken; it shows the smallest case found that breaks the same law.
     """
     if on_fault not in get_args(OnFault):
         raise InputError(f"on_fault must be one of {', '.join(get_args(OnFault))}, got {on_fault!r}")
+    if audit is not None and (plant is not None or resume):
+        raise InputError("an audit needs a run of its own, from the start: give neither plant nor resume with it")
     attached = [attach(plugin) for plugin in plugins]
     with using(plugin_set(attached)):
         scenario = _loaded(scenario)
@@ -97,9 +105,24 @@ def run(
         if finished is not None:
             return finished
         player = make_controller(controller, scenario)
-    everybody = plugin_set([*attached, Named(request.controller, player)])
+    others = [*attached, Named(request.controller, player)]
+    everybody = plugin_set(others if audit is None else [Named("the audit", audit), *others])
     with using(everybody):
-        return _Run(scenario, request, everybody, plant, progress).play(folder)
+        running = _Run(scenario, request, everybody, plant, progress, audited=audit is not None)
+        return running.play(folder) if audit is None else _shown_small(running, folder, plugin_set(others))
+
+
+def _shown_small(running: "_Run", folder: Path | None, plugins: PluginSet) -> dict[str, Any]:
+    """An audited run; a law that it breaks is shown in the smallest case found that breaks it, with these plugins."""
+    from netsim.testing.violations import AuditError
+
+    try:
+        return running.play(folder)
+    except AuditError as error:
+        from netsim.testing.shrinking import smallest
+
+        scenario, seed, allocations = running.played
+        raise smallest(error.violation, scenario, seed, allocations, [_processes_of(plugins)]) from None
 
 
 def _loaded(scenario: Scenario | str | Path) -> Scenario:
@@ -136,12 +159,19 @@ class _Run:
         plugins: PluginSet,
         plant: "Plant | None",
         progress: Callable[[int, int], None] | None,
+        audited: bool,
     ) -> None:
         self._scenario, self._request, self._plugins = scenario, request, plugins
-        self._plant, self._progress = plant, progress
+        self._plant, self._progress, self._audited = plant, progress, audited
         self._tally = Tally(scenario, request.periods)
         self._results: RunDirectory | None = None
         self._period = 0
+        self._allocations: list[tuple[int, ...]] = []
+
+    @property
+    def played(self) -> tuple[Scenario, int, list[tuple[int, ...]]]:
+        """The scenario, the seed, and the allocations decided so far."""
+        return self._scenario, self._request.seed, self._allocations
 
     def play(self, folder: Path | None) -> dict[str, Any]:
         """Run all periods and return the summary."""
@@ -166,7 +196,8 @@ class _Run:
         self._observe(plant, report)
         for period in range(1, self._request.periods + 1):
             self._period = period
-            report = plant.step(self._decide(report, units))
+            self._allocations.append(self._decide(report, units))
+            report = plant.step(self._allocations[-1])
             self._tally.add(report, _latencies(plant))
             self._observe(plant, report)
         return self._end(plant)
@@ -178,12 +209,9 @@ class _Run:
             return self._plant
         from netsim.simulation import Simulation
 
-        return Simulation(
-            self._scenario, self._request.seed, log_packets=self._request.packets, processes=[self._processes]
-        )
-
-    def _processes(self, simulation: "Simulation") -> Iterable[Any]:
-        return [process for some in self._plugins.hook.processes(simulation=simulation) for process in some]
+        logged = self._request.packets or self._audited
+        processes = [_processes_of(self._plugins)]
+        return Simulation(self._scenario, self._request.seed, log_packets=logged, processes=processes)
 
     # -- a period ----------------------------------------------------------------------------------------------------
 
@@ -211,8 +239,10 @@ class _Run:
     def _observe(self, plant: "Plant", report: PeriodReport) -> None:
         if self._results is not None:
             self._results.add(report, _marks(plant))
-            if self._request.packets:
-                self._results.add_packets(_simulation(plant).take_packets(), report.period)
+        if self._results is not None and self._request.packets:
+            self._results.add_packets(_simulation(plant).take_packets(), report.period)
+        elif self._audited:
+            _simulation(plant).take_packets()  # they have been looked at
         self._plugins.hook.period_ended(report=report)
         if self._progress is not None:
             self._progress(report.period, self._request.periods)
@@ -251,6 +281,10 @@ class _Run:
             located = PluginError(f"{error} (period {self._period}, {where})")
             located.exit_status = error.exit_status
             raise located from original(error)
+
+
+def _processes_of(plugins: PluginSet) -> Callable[["Simulation"], list[Any]]:
+    return lambda simulation: [p for some in plugins.hook.processes(simulation=simulation) for p in some]
 
 
 def original(error: BaseException) -> BaseException | None:

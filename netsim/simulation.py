@@ -14,9 +14,11 @@ from netsim.report import LAYERS, SLICE_FIELDS, IntArray, PeriodReport
 from netsim.scenario import Scenario
 
 if TYPE_CHECKING:
-    from netsim.state import Array, Cell
+    from netsim.state import Array, Cell, Served
 
 MAX_SEED = 2**64 - 1
+_BITS_AND_BLOCKS = ("offered_bits", "carried_bits", "discarded_bits", "prb_slots_granted", "prb_slots_used")
+_COUNTED = ("arrived", "satisfied", "slow", "late", "dropped", "departed", *_BITS_AND_BLOCKS)
 Processes = Callable[["Simulation"], Iterable[Generator[simpy.Event, Any, Any]] | None]
 
 
@@ -80,6 +82,7 @@ class Simulation:
         self._period = -1
         self._allocation: tuple[int, ...] = ()
         self._running = False
+        self._taken = 0
 
     # -- a plant ---------------------------------------------------------------------------------------------------
 
@@ -92,7 +95,7 @@ class Simulation:
         if seed is not None:
             self.seed = checked_seed(seed)
         self._model.start(self._stack, 0, self.seed, self._log_packets)
-        self._period = -1
+        self._period, self._taken = -1, 0
         self._populate(0)
         return self._run_period(self.scenario.initial_allocation)
 
@@ -121,6 +124,7 @@ class Simulation:
         from netsim.basestation import BaseStation
 
         self.env = simpy.Environment(now_ns)
+        self._model.watchers.clear()
         self._station = BaseStation(self.env, self._model, self._stack)
         for make in self._processes:
             for process in make(self) or ():
@@ -136,6 +140,7 @@ class Simulation:
                 cell.tallies.view(np.int64).fill(0)
             self._station.allocate(units)
             self.env.run(until=event_at(self.env, self.scenario.control.period_ns, PERIOD_END))
+            self._station.raise_failure()
         finally:
             self._running = False
         self._period += 1
@@ -174,8 +179,7 @@ class Simulation:
         cell = self._stack.cell(0)
         for s in range(len(self.scenario.slices)):
             kernel.mark_one(self._stack.handles, 0, s, self.slot * self.scenario.control.slot_ns)
-        named = ("arrived", "satisfied", "slow", "late", "dropped", "departed", "offered_bits", "carried_bits")
-        counted = {name: cell.tallies[name].copy() for name in named}
+        counted = {name: cell.tallies[name].copy() for name in _COUNTED}
         counted["pending"] = cell.slices["queued"] - cell.slices["overdue"]
         counted["backlog_packets"] = cell.slices["queued"].copy()
         counted["backlog_bits"] = cell.slices["backlog_bits"].copy()
@@ -195,9 +199,33 @@ class Simulation:
 
         In order of leaving, slice, user and index. Only with ``log_packets``.
         """
+        self._refuse_unlogged()
+        taken = self._model.take_packets(self._stack.cell(0))
+        self._taken += len(taken)
+        return taken
+
+    def packets_left(self, since: int) -> "tuple[Array, int]":
+        """The packets that left after the first ``since`` ones, in order of leaving, and how many have left in all.
+
+        Looks without taking. Start with 0 after :meth:`reset` or :meth:`load`; those taken in between are missing.
+        """
+        self._refuse_unlogged()
+        cell = self._stack.cell(0)
+        there = cell.log[: cell.clock[0]["logged"]]
+        return there[max(since - self._taken, 0) :].copy(), self._taken + len(there)
+
+    def _refuse_unlogged(self) -> None:
         if not self._log_packets:
             raise RunError("packets are not logged; create the simulation with log_packets=True")
-        return self._model.take_packets(self._stack.cell(0))
+
+    def watch(self, watcher: "Callable[[Served], None]") -> None:
+        """Have ``watcher`` called for each slice in each slot in which the slice has something to send.
+
+        It is called right after the slice's users were served, with what they were granted, and also with grants that
+        are then refused. Slots run one by one from now on, which costs time and changes nothing. Ends with the next
+        :meth:`reset`; a process beside the base station is where to ask for it.
+        """
+        self._model.watchers.append(watcher)
 
     def queued_packets(self) -> "Array":
         """The packets that are still queued, as records of ``netsim.report.PACKET``: late or pending."""

@@ -265,6 +265,18 @@ WORK = ("served", "grants", "faded", "scores", "seen", "draw_bits", "draw_values
 """Arrays that carry nothing from one slot to the next."""
 
 
+class Served(NamedTuple):
+    """What one slice's users were granted in one slot, as copies; all that happened to the slice's queues in it."""
+
+    slot: int
+    slice: int
+    prb: int  # the slice's resource blocks, borrowed ones included
+    users: Array  # (n,) int64: numbers of the users in the slice, among whom the blocks were shared
+    grants: Array  # (n,) int64: resource blocks
+    faded: Array  # (n,) float64: bit/s/Hz, or SNR on one resource block where the rate depends on their number
+    seen: Array  # (n,) ACTIVE: what a scheduler from a plugin was shown; (0,) for a built-in one
+
+
 class Stack:
     """Cells of one scenario side by side: the same arrays with a leading axis over cells.
 

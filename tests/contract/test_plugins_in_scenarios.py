@@ -352,6 +352,24 @@ def test_wrong_grants_stop_a_batch_too(folder, compiled):
         batch.reset()
 
 
+def test_a_scheduler_that_raises_in_a_period_s_last_slot_is_named_beside_a_process_that_wakes_within_slots(folder):
+    (folder / "mine.py").write_text(
+        "class Wrong:\n    def share(self, prb, slot, active, grants):\n"
+        "        assert slot != 99\n        grants[0] = prb\n"
+    )
+    scenario = loaded(folder, scheduler="{kind: 'mine.py:Wrong'}")
+
+    def within_slots(simulation):
+        def clock():
+            while True:
+                yield simulation.env.timeout(scenario.control.slot_ns // 2)
+
+        return [clock()]
+
+    with pytest.raises(PluginError, match=r"plugin 'mine\.py:Wrong' raised in slot 99"):
+        netsim.Simulation(scenario, 5, processes=[within_slots]).reset()
+
+
 def test_a_scheduler_that_raises_is_named_and_its_exception_kept(folder):
     write_scheduler(folder, "raise KeyError('lost')", compiled=False)
     with pytest.raises(

@@ -114,13 +114,13 @@ def test_recorded_traces_are_drawn_into_the_folder_and_play(tmp_path):
 
 def test_without_a_folder_no_file_is_needed():
     with pytest.raises(NoSuchExample):
-        find(strategies.traffic(), lambda drawn: drawn["kind"] == "trace", settings=SEARCH)
+        find(strategies.traffic(), lambda drawn: drawn["kind"] == "trace", settings=settings(SEARCH, max_examples=200))
 
 
 # -- controllers -------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(strategies.controllers(), strategies.scenarios(with_events=False), st.integers(0, 1000))
 def test_controllers_decide_validly_and_deterministically(controller, scenario, seed):
     def decided():

@@ -28,7 +28,7 @@ except ImportError as error:
 
 from netsim.testing.strategies.channels import channels
 from netsim.testing.strategies.controllers import controllers
-from netsim.testing.strategies.quantities import SLOT_NS, sizes, times
+from netsim.testing.strategies.quantities import SLOT_NS, gaps, packet_sizes, sizes, times
 from netsim.testing.strategies.scenarios import Played, allocations, cells, events, scenarios
 from netsim.testing.strategies.slices import loads, schedulers, slas, slices
 from netsim.testing.strategies.traffic import recorded_traces, traffic
@@ -41,7 +41,9 @@ __all__ = [
     "channels",
     "controllers",
     "events",
+    "gaps",
     "loads",
+    "packet_sizes",
     "recorded_traces",
     "scenarios",
     "schedulers",
