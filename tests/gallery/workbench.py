@@ -182,6 +182,8 @@ class _Plugin:
         self._work = work
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if session.testsfailed:
+            raise session.Interrupted(f"{session.testsfailed} files of tests cannot be collected")
         session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # once, for all forks
         self._work(session.items)
         return True
