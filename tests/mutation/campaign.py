@@ -13,16 +13,14 @@ from tests.gallery.workbench import Workbench, with_workbench
 from tests.mutation import survivors
 from tests.mutation.mutants import MODULES, Mutant, mutants
 
-QUICK = ("tests/unit/test_sla.py", "tests/differential/test_base_station.py", "netsim/sla.py")
-"""Tests that every mutant meets first."""
-THOROUGH = (
-    *QUICK,
-    "tests/unit/test_simulation.py",
-    "tests/unit/test_accounting.py",
-    "tests/property",
-    "tests/differential/test_recorded_traces.py",
-    "tests/differential/test_equal_ways.py",
+QUICK = (
+    "tests/differential/test_stories.py",
+    "tests/differential/test_base_station.py",
+    "tests/unit/test_sla.py",
+    "netsim/sla.py",
 )
+"""Tests that every mutant meets first."""
+THOROUGH = ("tests/unit/test_accounting.py", "tests/unit/test_simulation.py", "tests/property", "tests/differential")
 """Tests that the survivors meet after that."""
 STAGES = ((QUICK, 12), (THOROUGH, 60))
 """Tests, and how many examples Hypothesis draws for each."""
