@@ -91,7 +91,9 @@ class Workbench:
             os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
         if running is not None:
-            yield Outcome(running, TIMEOUT if os.WTERMSIG(status) == signal.SIGPROF else FAILED, limits_s.get(running, 60))
+            yield Outcome(
+                running, TIMEOUT if os.WTERMSIG(status) == signal.SIGPROF else FAILED, limits_s.get(running, 60)
+            )
 
     def _run(
         self,

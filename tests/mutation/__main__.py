@@ -17,7 +17,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--module", action="append", help="only this module, such as netsim.sla; may be repeated")
     parser.add_argument("--function", action="append", help="only this function; may be repeated")
-    parser.add_argument("--results", type=Path, default=ROOT / "build" / "mutation.jsonl", help="where results are kept")
+    parser.add_argument(
+        "--results", type=Path, default=ROOT / "build" / "mutation.jsonl", help="where results are kept"
+    )
     parser.add_argument("--afresh", action="store_true", help="run every mutant again")
     parser.add_argument("--again", action="store_true", help="run those again that survived so far")
     parser.add_argument("--quick", action="store_true", help="only the tests that every mutant meets first")

@@ -64,9 +64,7 @@ class Campaign:
         todo = [m for m in wanted if self._is_open(m)]
         for tests, examples in STAGES[: self.stages]:
             if todo:
-                with_workbench(
-                    tests, partial(self._work, todo), max_examples=examples, options=["--doctest-modules"]
-                )
+                with_workbench(tests, partial(self._work, todo), max_examples=examples, options=["--doctest-modules"])
             todo = [m for m in todo if self.known[_id(m)].killer is None]
         return self._conclude([self.known[_id(m)] for m in wanted])
 
@@ -146,9 +144,7 @@ def _nothing() -> None:
 
 
 def _result(mutant: Mutant, killer: str | None, how: str) -> Result:
-    return Result(
-        mutant.key, mutant.line, mutant.operator, mutant.occurrence, killer, how, mutant.touches_bounds
-    )
+    return Result(mutant.key, mutant.line, mutant.operator, mutant.occurrence, killer, how, mutant.touches_bounds)
 
 
 def _id(mutant: Mutant) -> tuple[str, int, str, int]:
