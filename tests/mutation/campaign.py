@@ -1,0 +1,156 @@
+"""Runs mutants against the tests that reach them, until one fails; then says what is left, and why."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from tests.gallery.patching import put_in_place
+from tests.gallery.workbench import Workbench, with_workbench
+from tests.mutation import survivors
+from tests.mutation.mutants import MODULES, Mutant, mutants
+
+QUICK = (
+    "tests/differential/test_stories.py",
+    "tests/differential/test_base_station.py",
+    "tests/unit/test_sla.py",
+    "netsim/sla.py",
+)
+"""Tests that every mutant meets first."""
+THOROUGH = ("tests/unit/test_accounting.py", "tests/unit/test_simulation.py", "tests/property", "tests/differential")
+"""Tests that the survivors meet after that."""
+STAGES = ((QUICK, 12), (THOROUGH, 60))
+"""Tests, and how many examples Hypothesis draws for each."""
+LONGEST_S = 40.0
+"""A test that takes longer without the compiler is left out."""
+PASS_MARK = 0.95
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a mutant: the test that killed it, or none."""
+
+    key: str
+    line: int
+    operator: str
+    occurrence: int
+    killer: str | None
+    how: str
+    touches_bounds: bool
+
+
+class Campaign:
+    """All mutants of some modules against the suite, with results kept in a file."""
+
+    def __init__(
+        self, results: Path, modules: Sequence[str] | None, functions: Sequence[str] | None, again: bool, stages: int
+    ) -> None:
+        self.results = results
+        self.modules = tuple(modules or MODULES)
+        self.functions = functions
+        self.again = again
+        self.stages = stages
+        self.known: dict[tuple[str, int, str, int], Result] = {}
+
+    def run(self) -> int:
+        """Exit status: 0 if the pass mark is reached and every survivor is accounted for."""
+        self._read()
+        everything = [m for module in self.modules for m in mutants(module)]
+        wanted = [m for m in everything if not self.functions or m.function in self.functions]
+        _say(f"{len(wanted)} mutants of {', '.join(self.modules)}")
+        todo = [m for m in wanted if self._is_open(m)]
+        for tests, examples in STAGES[: self.stages]:
+            if todo:
+                with_workbench(tests, partial(self._work, todo), max_examples=examples, options=["--doctest-modules"])
+            todo = [m for m in todo if self.known[_id(m)].killer is None]
+        return self._conclude([self.known[_id(m)] for m in wanted])
+
+    def _is_open(self, mutant: Mutant) -> bool:
+        known = self.known.get(_id(mutant))
+        return known is None or (self.again and known.killer is None)
+
+    def _work(self, todo: Sequence[Mutant], bench: Workbench) -> None:
+        reach, cost_s = self._survey(bench)
+        kills = Counter[str]()
+        for number, mutant in enumerate(todo, 1):
+            # Those first that killed most for their cost.
+            tests = sorted(
+                (t for t in cost_s if mutant.place in reach[t]), key=lambda t: (cost_s[t] + 0.1) / (kills[t] + 1)
+            )
+            limits_s = {test: 1.0 + 3.0 * cost_s[test] for test in tests}
+            killer, how = None, "survived" if tests else "not reached by any test"
+            change = partial(put_in_place, mutant.module, mutant.text)
+            for outcome in bench.try_out(change, tests, limits_s=limits_s, stop=True):
+                if outcome.caught:
+                    killer, how = outcome.test, outcome.outcome
+                    kills[killer] += 1
+            self._keep(_result(mutant, killer, how))
+            _say(f"{number}/{len(todo)} {how:8} {mutant.key}")
+
+    def _survey(self, bench: Workbench) -> tuple[dict[str, frozenset[str]], dict[str, float]]:
+        """Which functions each test calls, and its CPU time; without the tests that fail or last too long as it is."""
+        everything = list(bench.items)
+        limits_s = dict.fromkeys(everything, LONGEST_S)
+        outcomes = list(bench.try_out(_nothing, everything, limits_s=limits_s, tracing=True))
+        usable = [o for o in outcomes if o.outcome == "passed"]
+        for outcome in outcomes:
+            if outcome.caught:
+                _say(f"left out, {outcome.outcome} as it is: {outcome.test}")
+        _say(f"{len(usable)} of {len(outcomes)} tests, {sum(o.cpu_s for o in usable):.0f} s")
+        return {o.test: o.called for o in usable}, {o.test: o.cpu_s for o in usable}
+
+    # -- results ---------------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        if self.results.exists():
+            for line in self.results.read_text().splitlines():
+                result = Result(**json.loads(line))
+                self.known[result.key, result.line, result.operator, result.occurrence] = result
+
+    def _keep(self, result: Result) -> None:
+        self.known[result.key, result.line, result.operator, result.occurrence] = result
+        self.results.parent.mkdir(parents=True, exist_ok=True)
+        with self.results.open("a") as file:
+            file.write(json.dumps(asdict(result)) + "\n")
+
+    def _conclude(self, results: Sequence[Result]) -> int:
+        listed = survivors.read()
+        left = [result for result in results if result.killer is None]
+        _say("\n| module | mutants | killed | survivors |\n|---|---|---|---|")
+        for module in self.modules:
+            of = [result for result in results if result.key.startswith(f"{module}:")]
+            alive = sum(result.killer is None for result in of)
+            _say(f"| {module} | {len(of)} | {len(of) - alive} | {alive} |")
+        killed = 1 - len(left) / len(results)
+        unlisted = [result for result in left if result.key not in listed]
+        bounds = [r for r in left if r.touches_bounds and not (r.key in listed and listed[r.key].equivalent)]
+        _say(f"\nkilled {len(results) - len(left)} of {len(results)}, {killed:.2%}; by {_by(results)}")
+        for title, some in (("not listed", unlisted), ("in a comparison or a number, and not equivalent", bounds)):
+            for result in some:
+                _say(f"{title}: {result.key} ({result.operator}, line {result.line})")
+        return 0 if killed >= PASS_MARK and not unlisted and not bounds else 1
+
+
+def _by(results: Sequence[Result]) -> str:
+    how = Counter(result.how for result in results)
+    return ", ".join(f"{name} {count}" for name, count in how.most_common())
+
+
+def _nothing() -> None:
+    """No change."""
+
+
+def _result(mutant: Mutant, killer: str | None, how: str) -> Result:
+    return Result(mutant.key, mutant.line, mutant.operator, mutant.occurrence, killer, how, mutant.touches_bounds)
+
+
+def _id(mutant: Mutant) -> tuple[str, int, str, int]:
+    return mutant.key, mutant.line, mutant.operator, mutant.occurrence
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
