@@ -1,7 +1,7 @@
 """Kernel and oracle agree on the shipped scenarios at their full size, around their events too.
 
-Seeds are fixed, and none of these leaves a rate to the last bits of logarithms. With 64 layers and all the power to each
-user, rates are so high that half of all seeds do within 25 periods of ``hua2019``.
+Seeds are fixed, and none of these leaves a rate to the last bits of logarithms. With 64 layers and all the power to
+each user, rates are so high that half of all seeds do within 25 periods of ``hua2019``.
 """
 
 from itertools import cycle, islice
