@@ -8,7 +8,8 @@ from netsim.scenario import SCHEDULERS
 from netsim.testing.strategies.quantities import SLOT_NS, Content, mapping, times
 from netsim.testing.strategies.traffic import traffic as any_traffic
 
-FLOORS_BPS = (0, 10**6, 2 * 10**6, 3 * 10**6, 4 * 10**6, 10**7, 10**8)
+_EXACT_BPS = (10**6, 2 * 10**6, 3 * 10**6, 4 * 10**6)
+FLOORS_BPS = (*_EXACT_BPS, *_EXACT_BPS, 0, 10**7, 10**8)
 
 
 @cache
@@ -31,7 +32,7 @@ def slas() -> st.SearchStrategy[Content]:
         {
             "rate_floor": st.sampled_from([f"{bps} bit/s" for bps in FLOORS_BPS]),
             "latency_limit": times(1, 12 * SLOT_NS),
-            "rate": st.sampled_from(["granted", "goodput"]),
+            "rate": st.sampled_from(["granted", "granted", "goodput"]),
         }
     )
 
