@@ -26,18 +26,18 @@ def mlp_shapes(name: str, sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
 
 
 class Parameters(Mapping[str, Tensor]):
-    """Named tensors that are views of one flat float32 vector.
+    """Named tensors that are views of one flat vector.
 
     >>> parameters = Parameters(mlp_shapes("head", [2, 3]))
     >>> list(parameters), parameters.flat.shape
     (['head.0.weight', 'head.0.bias'], torch.Size([9]))
     """
 
-    def __init__(self, shapes: Shapes, flat: Tensor | None = None, device: str | torch.device = "cpu") -> None:
+    def __init__(self, shapes: Shapes, flat: Tensor | None = None) -> None:
         """Lay named tensors over ``flat``, which keeps its gradient history, or over zeros."""
         self.shapes = dict(shapes)
         size = sum(math.prod(shape) for shape in self.shapes.values())
-        self.flat = torch.zeros(size, device=device) if flat is None else flat
+        self.flat = torch.zeros(size) if flat is None else flat
         self._views: dict[str, Tensor] = {}
         begin = 0
         for name, shape in self.shapes.items():
@@ -58,13 +58,16 @@ class Parameters(Mapping[str, Tensor]):
         """The same names over another vector."""
         return Parameters(self.shapes, flat)
 
-    def draw(self, seed: int, whose: str = "") -> None:
-        """Kaiming's uniform law as in torch: weights and biases within 1 / sqrt(inputs of the layer)."""
-        u = torch.from_numpy(draws.uniform(seed, draws.WEIGHTS, 0, self.flat.numel(), whose)).to(torch.float32)
-        self.flat.copy_(2.0 * u - 1.0)
-        for name in self:
-            fan_in = self.shapes[f"{name.rpartition('.')[0]}.weight"][-1]
-            self[name].mul_(1.0 / math.sqrt(fan_in))
+    @classmethod
+    def drawn(cls, shapes: Shapes, seed: int, whose: str, device: torch.device, dtype: torch.dtype) -> "Parameters":
+        """Weights and biases uniform within 1 / sqrt(inputs of the layer), as torch draws its linear layers."""
+        made = cls(shapes)
+        u = draws.uniform(seed, draws.WEIGHTS, 0, made.flat.numel(), whose)
+        made.flat.copy_(torch.from_numpy(2.0 * u - 1.0))
+        for name in made:
+            fan_in = made.shapes[f"{name.rpartition('.')[0]}.weight"][-1]
+            made[name].mul_(1.0 / math.sqrt(fan_in))
+        return made.like(made.flat.to(device, dtype))
 
 
 class Layers:
@@ -73,18 +76,19 @@ class Layers:
     With h_0 = x and h_i = max(0, h_(i-1) W_i' + b_i), shapes ``(B, sizes[i])``.
     """
 
-    def __init__(self, parameters: Parameters, name: str, batch: int) -> None:
-        """Use the layers ``name.0``, ``name.1``, ... of the parameters, on batches of up to ``batch`` rows."""
-        self._names = layer_names(parameters, name)
+    def __init__(self, parameters: Parameters, name: str, batch: int, depth: int | None = None) -> None:
+        """Use the layers ``name.0``, ``name.1``, ..., or the first ``depth`` of them, for up to ``batch`` rows."""
+        self._names = layer_names(parameters, name)[:depth]
         self._weights = [parameters[f"{each}.weight"] for each in self._names]
         self._biases = [parameters[f"{each}.bias"] for each in self._names]
-        self._outs = [weight.new_empty(batch, len(weight)) for weight in self._weights]
+        self.outputs = [weight.new_empty(batch, len(weight)) for weight in self._weights]
+        """Of each layer, shape ``(batch, width)``; the first rows are those of the last call."""
         self._x = parameters.flat.new_empty(0)
 
     def forward(self, x: Tensor) -> Tensor:
         """The last layer's output for ``x`` of shape ``(B, sizes[0])``; valid until the next call."""
         self._x = x
-        for weight, bias, buffer in zip(self._weights, self._biases, self._outs, strict=True):
+        for weight, bias, buffer in zip(self._weights, self._biases, self.outputs, strict=True):
             out = buffer[: len(x)]
             torch.addmm(bias, x, weight.t(), out=out)
             x = out.relu_()
@@ -96,8 +100,8 @@ class Layers:
         Changes ``grad``.
         """
         for i in reversed(range(len(self._names))):
-            name, h = self._names[i], self._outs[i][: len(self._x)]
-            below = self._outs[i - 1][: len(self._x)] if i else self._x
+            name, h = self._names[i], self.outputs[i][: len(self._x)]
+            below = self.outputs[i - 1][: len(self._x)] if i else self._x
             grad.mul_(h > 0)
             torch.mm(grad.t(), below, out=gradients[f"{name}.weight"])
             torch.sum(grad, 0, out=gradients[f"{name}.bias"])

@@ -13,7 +13,7 @@ from rl.networks import Parameters
 EPSILON = 1e-5
 """With the usual 1e-8 a gradient that is nothing but rounding error moves its weight by a full step."""
 
-Vector = NDArray[np.float32]
+Vector = NDArray[np.floating]
 
 
 class Adam:
@@ -57,10 +57,11 @@ class Adam:
             self._elsewhere(rate, scale)
 
     def _on_cpu(self, rate: float, scale: float) -> None:
-        vectors = (self._theta, self.gradients.flat, self.first, self.second, self._target)
-        # Constants are rounded to float32 here, once: 1 - beta rounded after the subtraction keeps all its digits.
+        tensors = (self._theta, self.gradients.flat, self.first, self.second, self._target)
+        vectors = [tensor.numpy() for tensor in tensors]
+        # Constants are rounded here, once: 1 - beta rounded after the subtraction keeps all its digits.
         constants = (rate, scale, 1.0 - self._betas[0], 1.0 - self._betas[1], EPSILON, self._target_rate)
-        _move(*(vector.numpy() for vector in vectors), *map(np.float32, constants))
+        _move(*vectors, *map(vectors[0].dtype.type, constants))
 
     def _elsewhere(self, rate: float, scale: float) -> None:
         g = self.gradients.flat

@@ -136,9 +136,11 @@ class Agent(Protocol):
 class Learner:
     """What the agents share: memory, sampling, rewards, and keeping tensors."""
 
-    def __init__(self, task: Task, config: AgentConfig, device: str, whose: str) -> None:
+    def __init__(
+        self, task: Task, config: AgentConfig, device: str, whose: str, dtype: torch.dtype = torch.float32
+    ) -> None:
         self.task = task
-        self.device = torch.device(device)
+        self.device, self.dtype = torch.device(device), dtype
         self.memory = Replay(config.replay_capacity, task.n_slices)
         self.updates = 0
         self._whose = whose
@@ -164,8 +166,9 @@ class Learner:
         return Batch(transitions.states, transitions.actions, rewards, transitions.next_states)
 
     def tensor(self, array: NDArray[Any]) -> Tensor:
-        """An array on the agent's device."""
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+        """An array on the agent's device, real numbers in the agent's precision."""
+        made = torch.from_numpy(np.ascontiguousarray(array))
+        return made.to(self.device, self.dtype if made.is_floating_point() else None)
 
 
 def tensors_to_arrays(tensors: dict[str, Tensor]) -> dict[str, NDArray[Any]]:

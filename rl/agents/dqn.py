@@ -29,13 +29,19 @@ class Dqn(Learner):
     name: ClassVar[str] = "dqn"
     Config: ClassVar[type[DqnConfig]] = DqnConfig
 
-    def __init__(self, task: Task, config: DqnConfig | None = None, device: str = "cpu", whose: str = "") -> None:
+    def __init__(
+        self,
+        task: Task,
+        config: DqnConfig | None = None,
+        device: str = "cpu",
+        whose: str = "",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         self.config = config or DqnConfig()
-        super().__init__(task, self.config, device, whose)
+        super().__init__(task, self.config, device, whose, dtype)
         widths = [task.n_slices, *self.config.hidden]
-        head = mlp_shapes("head", [widths[-1], task.n_actions])
-        self.parameters = Parameters(mlp_shapes("hidden", widths) | head, device=device)
-        self.parameters.draw(task.seed, whose)
+        shapes = mlp_shapes("hidden", widths) | mlp_shapes("head", [widths[-1], task.n_actions])
+        self.parameters = Parameters.drawn(shapes, task.seed, whose, self.device, dtype)
         self.target = self.parameters.like(self.parameters.flat.clone())
         self._adam = Adam(
             self.parameters, self.config.learning_rate, target=self.target, target_rate=self.config.target_rate
