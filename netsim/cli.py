@@ -142,6 +142,30 @@ def calibrate(scenario: str, overrides: tuple[str, ...], as_json: bool, again: b
 
 
 @netsim.command()
+@click.argument("run_dir", metavar="RUN", type=click.Path())
+@click.argument("other", required=False, type=click.Path())
+@click.option("--folder", type=click.Path(), metavar="DIR", help="Where the files that RUN's scenario names are.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.pass_context
+def fingerprint(ctx: click.Context, run_dir: str, other: str | None, folder: str | None, as_json: bool) -> None:
+    """Run RUN again, from its scenario, seed and allocations, and compare the traces; with OTHER compare two runs.
+
+    Prints the fingerprint of RUN, and where the traces begin to differ if they do: layer, period and slice. The exit
+    status is then 1. Plugins that RUN's scenario names are run: they are code.
+    """
+    from netsim.replay import compared
+
+    found = compared(run_dir, other, folder)
+    if as_json:
+        _echo_json(found.to_dict())
+    else:
+        for line in found.lines():
+            click.echo(_clean(line))
+    if found.difference:
+        ctx.exit(1)
+
+
+@netsim.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files."""
     from netsim.schema import scenario_schema

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from netsim import bitset, channel, queues, scheduling, sources
+from netsim import bitset, channel, marks, queues, scheduling, sources
 from netsim.channel import bits_in_slot, efficiency, jakes_gain, rate_of, rayleigh_gain, shadowing_gain, shannon
 from netsim.compiled import call_share, inlined, inner, kernel
 from netsim.handles import cell_of
@@ -19,6 +19,8 @@ from netsim.state import LANES, NONE, Array, Cell, Record
 NS_PER_MS = 1e6
 _FIRST = np.int64(0)  # typed: the compiler would make a copy of a function for a literal
 _ONE = np.int64(1)
+PROBED = np.int64(64)
+"""Users of a slice whose channel is marked at a period's end."""
 DONE, ROWS_SHORT, STARVED, MISGRANTED = range(4)
 """Why a kernel returned: the target slot is reached, a buffer may overflow in the next slot, sources wait for packets
 that a plugin draws or for room in the log, or a plugged scheduler shared its blocks wrongly."""
@@ -225,6 +227,7 @@ def serve_users(cell: Cell, s: int, n: int) -> None:
         rate_bps = rate_of(clock, prb, cell.faded[i], cell.thresholds, cell.efficiencies)
         bits = bits_in_slot(clock, rate_bps)
         whole_bps = np.int64(rate_bps)
+        marks.grant(tally, user, clock.slot, prb, bits)
         tally.prb_slots_granted += prb
         tally.granted_bps += whole_bps
         sent = queues.serve(
@@ -273,6 +276,7 @@ def close_period(cells: Array, i: int) -> None:
     carried_bits = 0
     for s in range(cell.slices.size):
         mark_slice(cell, s, clock.slot * clock.slot_ns)
+        probe(cell, s)
         close_slice(cell, s)
         granted_bps += cell.tallies[s].granted_bps
         carried_bits += cell.tallies[s].carried_bits
@@ -308,6 +312,27 @@ def close_slice(cell: Cell, s: int) -> None:
         tally.latency_p50_ms = order_statistic(latencies, median) / NS_PER_MS
         tally.latency_p99_ms = order_statistic(latencies[median:], (99 * n + 99) // 100 - 1 - median) / NS_PER_MS
         tally.latency_max_ms = tally.latency_max_ns / NS_PER_MS
+
+
+@inner
+def probe(cell: Cell, s: int) -> None:
+    """Mark what a resource block carries in the slot that follows, for ``PROBED`` users, in turn from period to period.
+
+    What users meet while they are served depends on who is served; this depends on the channel alone, so that it tells
+    a fault of the channel from one of the station. Updates ``fading_mark`` and what a slot works with.
+    """
+    clock = cell.clock[0]
+    part = cell.slices[s]
+    n = min(part.users_ever, PROBED)
+    number = (clock.slot // (clock.slot - clock.period_slot) - 1) * PROBED % max(part.users_ever, 1)
+    for i in range(n):
+        cell.served[i] = number
+        number = number + 1 if number + 1 < part.users_ever else 0
+    fade(cell, part, n)
+    for i in range(n):
+        user = cell.users[part.first_user + cell.served[i]]
+        rate_bps = rate_of(clock, _ONE, cell.faded[i], cell.thresholds, cell.efficiencies)
+        marks.fading(cell.tallies[s], user, clock.slot, np.int64(rate_bps))
 
 
 @inner

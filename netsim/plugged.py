@@ -4,6 +4,7 @@ A method that numba compiled is called by the kernel through its address. A plai
 slot and slice or per block of packets.
 """
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from netsim.scenario import PluggedScheduler, PluggedTraffic, Scenario
 from netsim.state import ACTIVE, FOREVER_NS, LARGEST_BITS, SUPPLY, Cell, Stack
 
 _LARGEST = float(FOREVER_NS)
+_KEPT = 64
+"""C interfaces kept for the next cell that uses the same compiled function: each takes a tenth of a second to make."""
 
 
 class Plugged:
@@ -128,6 +131,7 @@ def _made(hook: str, part: PluggedScheduler | PluggedTraffic, method: str, folde
     return made
 
 
+@lru_cache(maxsize=_KEPT)
 def _share_function(share: Any) -> Any:
     """A compiled scheduler behind a C interface; its record and index types are those of :class:`Scheduler.share`."""
 
@@ -137,6 +141,7 @@ def _share_function(share: Any) -> Any:
     return c_function(SHARE_ARGUMENTS, share_at)
 
 
+@lru_cache(maxsize=_KEPT)
 def _draw_function(draw: Any) -> Any:
     """A compiled traffic kind behind a C interface."""
 

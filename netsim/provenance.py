@@ -22,6 +22,8 @@ class Request:
     scenario: Mapping[str, Any]
     """The resolved scenario."""
     scenario_hash: str
+    files: Mapping[str, str | None]
+    """SHA-256 of each file that the scenario names."""
     seed: int
     controller: str
     plugins: tuple[str, ...]
@@ -52,6 +54,7 @@ def request_of(
     return Request(
         scenario=scenario.to_dict(),
         scenario_hash=scenario.hash,
+        files=scenario.files(),
         seed=seed,
         controller=controller,
         plugins=tuple(plugins),
@@ -80,11 +83,15 @@ def _sources(specs: Sequence[str]) -> dict[str, str]:
     return {spec: hashlib.sha256(path.read_bytes()).hexdigest() for spec, path in files.items() if path.is_file()}
 
 
-def differences(there: object, asked: object, where: str = "") -> list[str]:
-    """Where two requests differ, a line each."""
+def differences(
+    there: object, asked: object, where: str = "", words: tuple[str, str] = ("there", "asked for")
+) -> list[str]:
+    """Where two requests differ, a line each; ``words`` say whose value it is."""
     if isinstance(there, Mapping) and isinstance(asked, Mapping):
         keys = [*there, *(key for key in asked if key not in there)]
         return [
-            line for key in keys for line in differences(there.get(key), asked.get(key), f"{where}.{key}".lstrip("."))
+            line
+            for key in keys
+            for line in differences(there.get(key), asked.get(key), f"{where}.{key}".lstrip("."), words)
         ]
-    return [] if there == asked else [f"{where}: {json.dumps(there)} there, {json.dumps(asked)} asked for"]
+    return [] if there == asked else [f"{where}: {json.dumps(there)} {words[0]}, {json.dumps(asked)} {words[1]}"]

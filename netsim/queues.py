@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from netsim import bitset, sla
+from netsim import bitset, marks, sla
 from netsim.compiled import inlined, inner
 from netsim.report import NEVER
 from netsim.state import Array, Record
@@ -34,9 +34,11 @@ def arrive(
         return False
     tally.arrived += 1
     tally.offered_bits += bits
+    marks.arrival(tally, user, now_ns, bits)
     if full:
         tally.dropped += 1
         tally.discarded_bits += bits
+        marks.end(tally, user, user.packet, now_ns, _NO_RATE, sla.DROPPED)
         if clock.logging:
             _write(clock, log, user, now_ns, _NEVER, now_ns, bits, _NO_RATE, user.packet, sla.DROPPED)
         return True
@@ -108,6 +110,7 @@ def _depart(
         outcome = sla.LATE  # and counted when the limit passed
     else:
         sla.count(tally, outcome)
+    marks.end(tally, user, packet.index, end_ns, rate_bps, outcome)
     latencies[tally.departed] = latency_ns
     tally.departed += 1
     tally.latency_sum_ns += latency_ns
@@ -164,6 +167,7 @@ def mark_overdue(part: Record, tally: Record, user: Record, queue: Array, now_ns
         if queue[place].arrival_ns + part.latency_limit_ns > now_ns:
             return
         queue[place].resolved_ns = passed_ns(part, queue[place])
+        marks.end(tally, user, queue[place].index, queue[place].resolved_ns, _NO_RATE, sla.LATE)
         user.overdue += 1
         part.overdue += 1
         tally.late += 1
@@ -197,6 +201,7 @@ def _give_up_head(
     user.backlog_bits -= lost_bits
     part.backlog_bits -= lost_bits
     tally.discarded_bits += lost_bits
+    marks.end(tally, user, packet.index, now_ns, _NO_RATE, outcome)
     if clock.logging:
         resolved_ns = packet.resolved_ns if outcome == sla.LATE else now_ns
         _write(

@@ -100,6 +100,9 @@ SLICE_FIELDS = tuple(
 )
 """Names of the per-slice arrays of a report, in order."""
 
+LAYERS = ("arrivals", "fading", "grants", "departures")
+"""What a trace consists of, each layer before those that follow from it."""
+
 VERDICTS = ("satisfied", "slow", "late", "dropped", "pending")
 """Names of the verdict codes of packet records, in order."""
 

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from netsim.errors import InputError, RunError
 from netsim.files import sha256, sync_folder, temporary, to_json, write_atomic
+from netsim.fingerprint import Fingerprint
 from netsim.provenance import Request, differences
 from netsim.report import PeriodReport
 
@@ -143,6 +144,7 @@ class RunDirectory:
             If the folder cannot be written, or another run is writing it.
         """
         self.folder, self._request = folder, request
+        self._fingerprint = Fingerprint(slice_names)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(folder)
@@ -162,9 +164,11 @@ class RunDirectory:
             self._packets = PacketWriter(self.folder / PACKETS, slice_names)
         self._events: IO[str] = temporary(self.folder / EVENTS).open("w", encoding="utf-8", newline="\n")
 
-    def add(self, report: PeriodReport) -> None:
-        """Keep a period."""
-        self._periods.add(report)
+    def add(self, report: PeriodReport, marks: "NDArray[Any] | None" = None) -> None:
+        """Keep a period and its marks, ``(N, layers)``, if the plant has them."""
+        self._periods.add(report, marks)
+        if marks is not None:
+            self._fingerprint.add(marks)
 
     def add_packets(self, rows: "NDArray[Any]", period: int) -> None:
         """Keep the packets that left in a period."""
@@ -227,6 +231,7 @@ class RunDirectory:
             "format_version": FORMAT_VERSION,
             "finished": finished,
             "faults": 0 if summary is None else summary["faults"],
+            "fingerprint": self._fingerprint.digests(),
             "request": self._request.to_dict(),
             "files": {path.name: {"sha256": sha256(path), "bytes": path.stat().st_size} for path in written},
         }

@@ -18,6 +18,7 @@ from netsim.summary import Tally
 
 if TYPE_CHECKING:
     from netsim.simulation import Plant, Simulation
+    from netsim.state import Array
 
 OnFault = Literal["strict", "score"]
 
@@ -209,7 +210,7 @@ class _Run:
 
     def _observe(self, plant: "Plant", report: PeriodReport) -> None:
         if self._results is not None:
-            self._results.add(report)
+            self._results.add(report, _marks(plant))
             if self._request.packets:
                 self._results.add_packets(_simulation(plant).take_packets(), report.period)
         self._plugins.hook.period_ended(report=report)
@@ -264,6 +265,12 @@ def _latencies(plant: "Plant") -> tuple[IntArray, ...] | None:
     """Latencies of the period's departures, from a plant that knows them."""
     latencies_ns = getattr(plant, "latencies_ns", None)
     return None if latencies_ns is None else latencies_ns()
+
+
+def _marks(plant: "Plant") -> "Array | None":
+    """The period's marks, from a plant that has a trace."""
+    marks = getattr(plant, "marks", None)
+    return None if marks is None else marks()
 
 
 def _simulation(plant: "Plant") -> "Simulation":

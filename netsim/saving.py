@@ -14,12 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from netsim import __version__
 from netsim.errors import RunError
 from netsim.files import write_atomic
 from netsim.model import Model
+from netsim.provenance import differences
+from netsim.scenario import Scenario
 from netsim.state import TABLES, WORK, Array, Cell, Stack
 
-FORMAT = 1
+FORMAT = 2
 _PLUGGED = ("share_address", "draw_address")
 
 
@@ -65,6 +68,28 @@ def read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
         raise RunError(f"{path}: is not a saved simulation, or is damaged: {error}") from error
     return header, arrays
+
+
+def refuse_another(
+    path: str | PathLike[str], header: dict[str, Any], stored: Scenario, scenario: Scenario | None, seed: int | None
+) -> None:
+    """Refuse a state that is not of this version, of the scenario and seed asked for, and of the files as they are.
+
+    Raises
+    ------
+    RunError
+        With a line per difference.
+    """
+    there = {"version": header["version"], "files": header["files"]}
+    asked: dict[str, Any] = {"version": __version__, "files": stored.files()}
+    if seed is not None:
+        there["seed"], asked["seed"] = header["seed"], seed
+    different = differences(there, asked)
+    if scenario is not None and scenario.hash != stored.hash:
+        different += [f"holds scenario {stored.name!r}, which differs from {scenario.name!r}"]
+        different += differences(stored.to_dict(), scenario.to_dict())
+    if different:
+        raise RunError("\n".join([f"{path}: is of another run, going on from it is refused:", *different]))
 
 
 def restore(stack: Stack, model: Model, arrays: dict[str, Array], path: str | PathLike[str]) -> None:

@@ -5,12 +5,15 @@ Attribute names carry their unit (``slot_ns``); the key in the file is the name 
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from netsim import limits
+from netsim.errors import ScenarioError
+from netsim.files import sha256
 from netsim.units import (
     ArrivalRate,
     BandwidthHz,
@@ -758,6 +761,23 @@ class Scenario(Part):
         """The folder of the scenario's file, in which its traces are looked for; ``None`` if it was not a file."""
         return self._folder
 
+    def files(self) -> dict[str, str | None]:
+        """Name -> SHA-256 of each file of its folder that the scenario names: traces and plugins.
+
+        ``None`` for one that cannot be read, which is an error as soon as it is used.
+        """
+        return {name: _digest(self._folder, name) for name in sorted(self._named_files())}
+
+    def _named_files(self) -> Iterator[str]:
+        if isinstance(self.channel.path_loss, PluggedPathLoss):
+            yield from _plugin_file(self.channel.path_loss.model)
+        for part in self.slices.values():
+            if isinstance(part.traffic, Trace):
+                yield part.traffic.file
+            for plugged in (part.traffic, part.scheduler):
+                if isinstance(plugged, PluggedTraffic | PluggedScheduler):
+                    yield from _plugin_file(plugged.kind)
+
     def to_dict(self) -> dict[str, Any]:
         """The resolved scenario as plain values with units, every default spelled out; loads back to an equal one."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -777,10 +797,31 @@ class Scenario(Part):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the resolved scenario less name, description, reward and run length: equal physics, equal hash."""
+        """SHA-256 of the resolved scenario and the files it names, less name, description, reward and run length.
+
+        Equal physics, equal hash.
+        """
         content = self.to_dict()
+        if files := self.files():
+            content["files"] = files
         for key in ("name", "description", "reward"):
             content.pop(key, None)
         content["control"].pop("periods")
         content["slice_order"] = list(self.slices)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _plugin_file(spec: str) -> Iterator[str]:
+    """The file of a plugin that is named ``file.py:Class``."""
+    file, _, _ = spec.rpartition(":")
+    if file.endswith(".py"):
+        yield file
+
+
+def _digest(folder: Path | None, name: str) -> str | None:
+    from netsim.loading import resolve_inside  # here, because loading makes scenarios
+
+    try:
+        return sha256(resolve_inside(folder, name))
+    except (ScenarioError, OSError):
+        return None

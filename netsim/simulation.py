@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, overload, runtime_checkab
 import numpy as np
 import simpy
 
-from netsim import allocations
+from netsim import __version__, allocations
 from netsim.errors import RunError
-from netsim.report import SLICE_FIELDS, IntArray, PeriodReport
+from netsim.report import LAYERS, SLICE_FIELDS, IntArray, PeriodReport
 from netsim.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class Simulation:
         self.env = simpy.Environment()
         self._processes = tuple(processes)
         self._log_packets = log_packets
+        self._files = scenario.files()
         self._model = Model(scenario)
         self._stack = self._model.new_stack()
         self._period = -1
@@ -185,6 +186,11 @@ class Simulation:
         cell = self._stack.cell(0)
         return tuple(cell.latencies[s, : cell.tallies[s]["departed"]].copy() for s in range(len(self.scenario.slices)))
 
+    def marks(self) -> "Array":
+        """What :mod:`netsim.marks` made of the events of the period just ended, uint64 of shape ``(N, layers)``."""
+        tallies = self._stack.cell(0).tallies
+        return np.stack([tallies[f"{layer}_mark"] for layer in LAYERS], axis=-1)
+
     def take_packets(self) -> "Array":
         """The packets that left since the last call, records of ``netsim.report.PACKET``.
 
@@ -216,6 +222,8 @@ class Simulation:
         return {
             "scenario": self.scenario.to_dict(),
             "folder": str(self.scenario.folder) if self.scenario.folder else None,
+            "files": self._files,
+            "version": __version__,
             "seed": self.seed,
             "period": self._period,
             "allocation": list(self._allocation),
@@ -229,6 +237,7 @@ class Simulation:
         *,
         processes: Sequence[Processes] = (),
         scenario: Scenario | None = None,
+        seed: int | None = None,
     ) -> Self:
         """A simulation that goes on where :meth:`save` left it, bit for bit.
 
@@ -239,19 +248,23 @@ class Simulation:
         processes
             As for a new simulation.
         scenario
-            Goes on only if the file's scenario is this one.
+            Goes on only if the file's scenario is this one; the files that it names are then looked for in its folder.
+        seed
+            Goes on only if the file's seed is this one.
 
         Raises
         ------
         RunError
-            The file cannot be read, is damaged, is of another version, or holds another scenario.
+            The file cannot be read, is damaged, or holds another scenario, other contents of the files that the
+            scenario names, another seed or a state of another version; the message says what differs.
         """
         from netsim import saving
 
         header, arrays = saving.read(path)
         stored = Scenario.from_dict(header["scenario"], Path(header["folder"]) if header["folder"] else None)
-        if scenario is not None and scenario.hash != stored.hash:
-            raise RunError(f"{path}: holds scenario {stored.name!r}, which differs from {scenario.name!r}")
+        if scenario is not None and scenario.folder is not None:
+            stored = Scenario.from_dict(header["scenario"], scenario.folder)
+        saving.refuse_another(path, header, stored, scenario, seed)
         made = cls(stored, header["seed"], log_packets=header["log_packets"], processes=processes)
         saving.restore(made._stack, made._model, arrays, path)
         made._period, made._allocation = header["period"], tuple(header["allocation"])

@@ -130,6 +130,11 @@ TALLY = _record(
     latency_sum_ns=np.int64,
     latency_max_ns=np.int64,
     granted_bps=np.int64,  # rate granted, bit/s, summed over users and slots
+    # what :mod:`netsim.marks` makes of the period's events
+    arrivals_mark=np.uint64,
+    fading_mark=np.uint64,
+    grants_mark=np.uint64,
+    departures_mark=np.uint64,
     # what follows from these when the period ends
     pending=np.int64,
     backlog_packets=np.int64,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from netsim.errors import RunError
 from netsim.files import sync_folder, temporary
-from netsim.report import NEVER, SLICE_FIELDS, VERDICTS, PeriodReport
+from netsim.report import LAYERS, NEVER, SLICE_FIELDS, VERDICTS, PeriodReport
 
 PERIODS_IN_GROUP = 1024
 PACKETS_IN_GROUP = 1_000_000
@@ -77,7 +77,10 @@ _NAME = pa.dictionary(pa.int8(), pa.string())
 
 
 class PeriodWriter:
-    """``periods.parquet``: one row per period and slice, with the figures of the cell repeated."""
+    """``periods.parquet``: one row per period and slice, with the figures of the cell repeated.
+
+    The marks of :mod:`netsim.fingerprint` are null where the plant has none.
+    """
 
     def __init__(self, path: Path, slice_names: Sequence[str]) -> None:
         """Open the file."""
@@ -85,14 +88,19 @@ class PeriodWriter:
         self._file = ParquetFile(path, pa.schema(list(_PERIOD_COLUMNS.items())))
         row = [(name, kind.to_pandas_dtype()) for name, kind in _PERIOD_COLUMNS.items() if name != "slice"]
         self._rows = np.zeros((PERIODS_IN_GROUP, n), dtype=row)
-        self._figures = [name for name, _ in row]
+        self._figures = [name for name, _ in row if name not in _MARKS]
+        self._marked = True
         self._filled = 0
 
-    def add(self, report: PeriodReport) -> None:
-        """Append a period. The figures are copied, so the report may change afterwards."""
+    def add(self, report: PeriodReport, marks: NDArray[np.uint64] | None = None) -> None:
+        """Append a period and its marks, ``(N, layers)``; all are copied, so they may change afterwards."""
         row = self._rows[self._filled]
         for name in self._figures:
             row[name] = getattr(report, name)
+        self._marked = marks is not None
+        if marks is not None:
+            for layer, name in enumerate(_MARKS):
+                row[name] = marks[:, layer]
         self._filled += 1
         if self._filled == PERIODS_IN_GROUP:
             self._flush()
@@ -101,6 +109,8 @@ class PeriodWriter:
         rows, self._filled = self._rows[: self._filled], 0
         codes = np.tile(np.arange(len(self._slice_names), dtype=np.int8), len(rows))
         columns = {name: pa.array(rows[name].ravel(), from_pandas=True) for name in self._figures}
+        for name in _MARKS:
+            columns[name] = pa.array(rows[name].ravel()) if self._marked else pa.nulls(rows.size, pa.uint64())
         self._file.write({**columns, "slice": _names(codes, self._slice_names)})
 
     def close(self) -> None:
@@ -110,6 +120,7 @@ class PeriodWriter:
         self._file.close()
 
 
+_MARKS = [f"{layer}_mark" for layer in LAYERS]
 _KINDS = {"ssr": pa.float64(), "idle": pa.bool_()}
 _PERIOD_COLUMNS = {
     "period": pa.int64(),
@@ -120,6 +131,7 @@ _PERIOD_COLUMNS = {
     "utility": pa.float64(),
     "se_capacity": pa.float64(),
     "se_carried": pa.float64(),
+    **dict.fromkeys(_MARKS, pa.uint64()),
 }
 
 

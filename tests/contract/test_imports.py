@@ -46,8 +46,10 @@ def test_imports_run_one_way(top):
 
 
 def test_the_package_imports_neither_its_tests_nor_its_tools():
-    names = {name.split(".")[0] for top in SOURCES for file in files_of(top) for name in imported(file)}
-    assert names.isdisjoint({"tests", "pytest", "hypothesis", "_pytest"})
+    names = {(file, name.split(".")[0]) for top in SOURCES for file in files_of(top) for name in imported(file)}
+    found = {(file, name) for file, name in names if name in {"tests", "pytest", "hypothesis", "_pytest"}}
+    strategies = ROOT / "netsim" / "testing" / "strategies"
+    assert {(file.parent, name) for file, name in found} == {(strategies, "hypothesis")}
 
 
 # -- what an import costs ----------------------------------------------------------------------------------------------
@@ -67,11 +69,21 @@ def loaded_after(code):
         "import netsim",
         "import netsim.cli, netsim.plugins, netsim.hooks, netsim.report",
         "import netsim.testing",
+        "import netsim.testing.strategies",
         "from click.testing import CliRunner; from netsim.cli import netsim; CliRunner().invoke(netsim, ['--help'])",
     ],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(code):
     assert loaded_after(code) == []
+
+
+def test_strategies_say_what_to_install_where_hypothesis_is_missing():
+    code = "import sys; sys.modules['hypothesis'] = None; import netsim.testing; import netsim.testing.strategies"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: netsim.testing.strategies needs Hypothesis, which is not installed: "
+        "pip install 'slicetwin[testing]'"
+    )
 
 
 def test_a_scenario_is_checked_without_the_compiler():

@@ -1,4 +1,8 @@
-"""Random draws of the oracle, one at a time: the numbered words of a stream and what becomes of them."""
+"""Random draws, one at a time: the numbered words of a stream and what becomes of them.
+
+This is all of ``netsim`` that the oracle uses: Philox and the portable logarithm, power and cosine of draws. Those are
+tested against the known answers of Random123 and against many digits in ``tests/unit``.
+"""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +17,7 @@ LN2 = math.log(2.0)
 
 @dataclass(frozen=True)
 class Stream:
-    """The words of one purpose, slice and user."""
+    """The words of one purpose, slice and user: a pure function of seed and index."""
 
     seed: int
     purpose: str
@@ -34,8 +38,9 @@ def uniform_of(word: int) -> float:
     return float(uniform(np.uint64(word)))
 
 
-def logarithm(x: float) -> float:
-    return LN2 * float(log2(x))
+def logarithm(u: float) -> float:
+    """Natural logarithm of a draw."""
+    return LN2 * float(log2(u))
 
 
 def power_of_two(x: float) -> float:
@@ -46,3 +51,8 @@ def normal_of(word: int) -> float:
     """Box and Muller on the two halves of a word."""
     u, v = uniform_halves(np.uint64(word))
     return math.sqrt(-2.0 * LN2 * float(log2(u))) * float(cos_turn(v))
+
+
+def trials(u: float, p: float) -> int:
+    """Trials up to the first success: 1 + floor(ln u / ln(1 - p))."""
+    return 1 + int(float(log2(u)) / float(log2(1.0 - p)))

@@ -77,6 +77,21 @@ class PlainRoundRobin:
             self.pointer = users[i] + 1
 
 
+class Patient:
+    """All blocks to one user, the same as long as it is active, but for a number of slots at most."""
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self.user, self.since = -1, 0
+
+    def share(self, prb: int, slot: int, active: Any, grants: Any) -> None:
+        users = active["user"].tolist()
+        if self.user not in users or slot - self.since >= self.slots:
+            self.user = min(users, key=lambda user: (user <= self.user, user))
+            self.since = slot
+        grants[users.index(self.user)] = prb
+
+
 class Watching(PlainRoundRobin):
     """Round robin that remembers what every slot saw and granted, of the slice named ``of``."""
 
@@ -90,3 +105,30 @@ class Watching(PlainRoundRobin):
     def share(self, prb: int, slot: int, active: Any, grants: Any) -> None:
         super().share(prb, slot, active, grants)
         self.seen[self.of].append((prb, slot, active.copy(), grants.copy()))
+
+
+class PlainPaced:
+    """Gaps of an own mean and sizes up to an own largest, from options."""
+
+    def __init__(self, mean_ns: float, largest_bits: int) -> None:
+        self.mean_ns, self.largest_bits = mean_ns, largest_bits
+
+    def draw(self, index: int, u_gap: float, u_size: float) -> tuple[float, float]:
+        return 2 * self.mean_ns * u_gap, 1.0 + (self.largest_bits - 1) * (u_size if index % 3 else 1.0)
+
+
+class Corridor:
+    """Path loss along a corridor: a fixed loss, so much a metre, and a door that one user in two has to pass."""
+
+    def __init__(self, per_metre_db: float = 0.4) -> None:
+        self.per_metre_db = per_metre_db
+
+    def path_loss_db(self, distance_m: Any, uniforms: Any) -> Any:
+        return 70.0 + self.per_metre_db * distance_m + 9.0 * (uniforms[:, 0] < 0.5)
+
+
+class Stairs:
+    """Path loss that grows by 12 dB at every tenth metre."""
+
+    def path_loss_db(self, distance_m: Any, uniforms: Any) -> Any:
+        return 80.0 + 12.0 * (distance_m // 10)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import netsim
+from netsim import saving
 from netsim.errors import RunError
 
 SPLIT = [2, 12, 6]
@@ -97,6 +98,28 @@ def test_another_scenario_is_refused(saved):
     other = netsim.load_scenario("tiny", ["slices.video.users=4"])
     with pytest.raises(RunError, match="holds scenario 'tiny', which differs"):
         netsim.Simulation.load(path, scenario=other)
+
+
+def test_what_another_scenario_differs_in_is_named_key_by_key(saved):
+    _, path = saved
+    other = netsim.load_scenario("tiny", ["slices.video.users=4"])
+    with pytest.raises(RunError) as caught:
+        netsim.Simulation.load(path, scenario=other)
+    assert "slices.video.users: 3 there, 4 asked for" in str(caught.value).splitlines()
+
+
+def test_another_seed_is_refused(saved):
+    _, path = saved
+    assert netsim.Simulation.load(path, seed=3).seed == 3
+    with pytest.raises(RunError, match="seed: 3 there, 4 asked for"):
+        netsim.Simulation.load(path, seed=4)
+
+
+def test_a_state_of_another_version_is_refused(saved, monkeypatch):
+    _, path = saved
+    monkeypatch.setattr(saving, "__version__", "0.2.0")
+    with pytest.raises(RunError, match=r'version: "0\.1\.0" there, "0\.2\.0" asked for'):
+        netsim.Simulation.load(path)
 
 
 def test_what_is_no_file_and_what_has_not_begun_are_refused(tiny, tmp_path):
