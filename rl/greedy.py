@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,20 +47,15 @@ class GreedyEvaluation:
     def play(self, agent: Agent) -> Played:
         """Play the greedy policy of an agent from time 0."""
         columns = self._batch.reset().columns
-        total, satisfied, resolved = np.zeros(len(self._batch)), 0, 0
+        total = np.zeros(len(self._batch))
+        satisfied, resolved = (np.zeros(columns["arrived"].shape, np.int64) for _ in range(2))
         for _ in range(self.periods):
             actions = agent.act(agent.task.encoder(columns["arrived"]))
             columns = self._batch.step([agent.task.allocation(action) for action in actions]).columns
             total += columns["utility"]
-            satisfied = satisfied + columns["satisfied"]
-            resolved = resolved + sum_of(columns)
-        return Played(total / self.periods, np.asarray(satisfied), np.asarray(resolved))
-
-
-def sum_of(columns: dict[str, Any]) -> NDArray[np.int64]:
-    """Packets resolved: satisfied + slow + late + dropped."""
-    total: NDArray[np.int64] = columns["satisfied"] + columns["slow"] + columns["late"] + columns["dropped"]
-    return total
+            satisfied += columns["satisfied"]
+            resolved += columns["satisfied"] + columns["slow"] + columns["late"] + columns["dropped"]
+        return Played(total / self.periods, satisfied, resolved)
 
 
 def mean_over_seeds(values: ArrayLike) -> Figure:

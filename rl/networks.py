@@ -1,13 +1,14 @@
 """Networks whose parameters are one flat vector, with their gradients written out.
 
-One vector makes the optimiser, the target network, the averages of eq. 8 and the directions of eq. 11 single operations.
-The backward passes are those of textbooks; written out, they save the bookkeeping of autograd, which costs more than
-the arithmetic at batches of 32, and touch only the rows of a head that were chosen. Each agent also has its loss in
-plain autograd form, and a test holds the two together.
+One vector makes the optimiser, the target network, the averages of eq. 8 and the directions of eq. 11 single
+operations. The backward passes are those of textbooks; written out, they save the bookkeeping of autograd, which costs
+more than the arithmetic at batches of 32, and touch only the rows of a head that were chosen. Each agent also has its
+loss in plain autograd form, and a test holds the two together.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 def mlp_shapes(name: str, sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
     """Names and shapes of fully connected layers: ``name.0.weight`` of shape ``(out, in)``, ``name.0.bias``, ..."""
     shapes: dict[str, tuple[int, ...]] = {}
-    for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (n_in, n_out) in enumerate(pairwise(sizes)):
         shapes |= {f"{name}.{i}.weight": (n_out, n_in), f"{name}.{i}.bias": (n_out,)}
     return shapes
 

@@ -50,7 +50,8 @@ class Encoder:
         >>> Encoder((math.log(11.0),))([10])
         array([1.], dtype=float32)
         """
-        return (np.log1p(np.asarray(arrived, np.float64)) / np.array(self.scale)).astype(np.float32)
+        logarithms = np.log1p(np.asarray(arrived, np.float64))
+        return np.asarray(logarithms / np.array(self.scale), np.float32)
 
     def state(self, report: PeriodReport) -> NDArray[np.float32]:
         """The state after a period, shape ``(N,)``."""

@@ -61,7 +61,8 @@ class Adam:
         vectors = [tensor.numpy() for tensor in tensors]
         # Constants are rounded here, once: 1 - beta rounded after the subtraction keeps all its digits.
         constants = (rate, scale, 1.0 - self._betas[0], 1.0 - self._betas[1], EPSILON, self._target_rate)
-        _move(*vectors, *map(vectors[0].dtype.type, constants))
+        exact = vectors[0].dtype.type
+        _move(*vectors, *(exact(constant) for constant in constants))  # type: ignore[arg-type]
 
     def _elsewhere(self, rate: float, scale: float) -> None:
         g = self.gradients.flat

@@ -9,30 +9,31 @@ from numpy.typing import ArrayLike, NDArray
 from netsim.errors import RunError
 
 Floats = NDArray[np.float32]
-Arrays = Mapping[str, NDArray[Any]]
+Array = NDArray[Any]
+Arrays = Mapping[str, Array]
 
 
 class Transitions(NamedTuple):
     """B transitions as arrays. Utilities, not rewards: the reward of a transition moves with the threshold."""
 
-    states: Floats
-    """Shape ``(B, N)``."""
-    actions: NDArray[np.int64]
-    """Numbers of allocations, shape ``(B,)``."""
-    utilities: NDArray[np.float64]
-    """U of the period under that allocation, shape ``(B,)``."""
-    next_states: Floats
-    """Shape ``(B, N)``."""
+    states: Array
+    """float32, shape ``(B, N)``."""
+    actions: Array
+    """Numbers of allocations, int64, shape ``(B,)``."""
+    utilities: Array
+    """U of the period under that allocation, float64, shape ``(B,)``."""
+    next_states: Array
+    """float32, shape ``(B, N)``."""
 
 
 class Batch(NamedTuple):
     """B transitions to learn from, their utilities turned into rewards."""
 
-    states: Floats
-    actions: NDArray[np.int64]
-    rewards: Floats
-    """Shape ``(B,)``."""
-    next_states: Floats
+    states: Array
+    actions: Array
+    rewards: Array
+    """float32, shape ``(B,)``."""
+    next_states: Array
 
 
 class Replay:
@@ -70,7 +71,8 @@ class Replay:
 
     def extend(self, transitions: Transitions) -> None:
         """Keep many at once, in order."""
-        fitting = Transitions(*(array[-self.capacity :] for array in transitions))
+        newest = [array[-self.capacity :] for array in transitions]
+        fitting = Transitions(*newest)
         skipped = len(transitions.actions) - len(fitting.actions)
         places = (self.added + skipped + np.arange(len(fitting.actions))) % self.capacity
         for into, array in zip(self._rows, fitting, strict=True):
@@ -79,7 +81,8 @@ class Replay:
 
     def take(self, places: NDArray[np.int64]) -> Transitions:
         """Copies of the transitions at some places."""
-        return Transitions(*(array[places] for array in self._rows))
+        copies = [array[places] for array in self._rows]
+        return Transitions(*copies)
 
     def all(self) -> Transitions:
         """Copies of all there is, the oldest first."""

@@ -22,7 +22,7 @@ from netsim.report import PeriodReport
 from netsim.scenario import Scenario
 from netsim.simulation import Plant
 from rl.agents import AgentConfig, Task, make_agent
-from rl.checkpoints import Checkpoint, Checkpoints
+from rl.checkpoints import Checkpoint
 from rl.greedy import HELD_OUT_SEED, GreedyEvaluation
 from rl.learner import LearningController
 from rl.networks import single_thread

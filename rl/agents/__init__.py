@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from netsim.errors import InputError
 from netsim.loadobject import suggestion
 from rl.agents.base import Agent, AgentConfig, Task
@@ -12,6 +10,7 @@ from rl.agents.ddqn import DoubleDqn
 from rl.agents.dqn import Dqn
 from rl.agents.feature_ddqn import FeatureDdqn
 from rl.agents.gan_ddqn import GanDdqn
+from rl.settings import checked
 
 AGENTS: Mapping[str, type[Dqn | GanDdqn | FeatureDdqn]] = {
     kind.name: kind for kind in (Dqn, DoubleDqn, GanDdqn, FeatureDdqn)
@@ -31,18 +30,7 @@ def configured(name: str, settings: Mapping[str, Any]) -> AgentConfig:
     """
     if name not in AGENTS:
         raise InputError(f"there is no agent {name!r}{suggestion(name, AGENTS)}; known: {', '.join(AGENTS)}")
-    config = AGENTS[name].Config
-    try:
-        return config(**settings)
-    except ValidationError as error:
-        raise InputError("\n".join(_fault(name, config, each) for each in error.errors())) from None
-
-
-def _fault(name: str, config: type[AgentConfig], error: Any) -> str:
-    key = ".".join(map(str, error["loc"]))
-    if error["type"] == "extra_forbidden":
-        return f"{name}: unknown setting {key!r}{suggestion(key, config.model_fields)}"
-    return f"{name}.{key}: {error['msg'].lower()}, got {error['input']!r}"
+    return checked(name, AGENTS[name].Config, dict(settings))
 
 
 def make_agent(name: str, task: Task, config: AgentConfig | None = None, device: str = "cpu", whose: str = "") -> Agent:

@@ -165,6 +165,11 @@ class Learner:
         rewards = self.task.thresholds.reward(transitions.utilities, step).astype(np.float32)
         return Batch(transitions.states, transitions.actions, rewards, transitions.next_states)
 
+    def tensors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """States, actions, rewards and next states on the agent's device."""
+        states, actions, rewards, next_states = (self.tensor(array) for array in batch)
+        return states, actions, rewards, next_states
+
     def tensor(self, array: NDArray[Any]) -> Tensor:
         """An array on the agent's device, real numbers in the agent's precision."""
         made = torch.from_numpy(np.ascontiguousarray(array))
@@ -186,6 +191,7 @@ def arrays_into_tensors(arrays: Arrays, tensors: dict[str, Tensor]) -> None:
     """
     for name, tensor in tensors.items():
         stored = torch.from_numpy(np.array(arrays[name]))
-        if stored.shape != tensor.shape or stored.dtype != tensor.dtype:
-            raise ValueError(f"{name}: must be {tensor.dtype} of shape {tuple(tensor.shape)}, got {tuple(stored.shape)}")
+        if (stored.shape, stored.dtype) != (tensor.shape, tensor.dtype):
+            rule, got = (f"{each.dtype} of shape {tuple(each.shape)}" for each in (tensor, stored))
+            raise ValueError(f"{name}: must be {rule}, got {got}")
         tensor.copy_(stored)

@@ -77,7 +77,7 @@ class Dqn(Learner):
 
     def loss(self, parameters: Parameters, batch: Batch) -> Tensor:
         """Mean of (Q(s, a; theta) - r - lambda max_a' Q'(s', a'))^2."""
-        states, actions, rewards, next_states = map(self.tensor, batch)
+        states, actions, rewards, next_states = self.tensors(batch)
         with torch.no_grad():
             targets = rewards + self.config.discount * self.next_values(parameters, next_states)
         chosen = self.q(parameters, states).gather(1, actions[:, None])[:, 0]
@@ -93,7 +93,7 @@ class Dqn(Learner):
     @torch.no_grad()
     def learn(self, batch: Batch) -> float:
         """One gradient step of :meth:`loss`, of which only the chosen rows of the head are computed."""
-        states, actions, rewards, next_states = map(self.tensor, batch)
+        states, actions, rewards, next_states = self.tensors(batch)
         targets = rewards + self.config.discount * self._quick_next_values(next_states)
         h = self._hidden.forward(states)
         weight, bias = self.parameters["head.0.weight"], self.parameters["head.0.bias"]

@@ -86,7 +86,7 @@ class FeatureDdqn(Learner):
 
     def loss(self, parameters: Parameters, batch: Batch) -> Tensor:
         """Mean of (Q(s, w; theta) - r - lambda Q'(s', argmax_w' Q(s', w'; theta)))^2."""
-        states, actions, rewards, next_states = map(self.tensor, batch)
+        states, actions, rewards, next_states = self.tensors(batch)
         with torch.no_grad():
             targets = self._targets(parameters, rewards, next_states)
         return ((self.q_of(parameters, states, actions) - targets) ** 2).mean()
@@ -105,7 +105,7 @@ class FeatureDdqn(Learner):
     @torch.no_grad()
     def learn(self, batch: Batch) -> float:
         """One gradient step of :meth:`loss`."""
-        states, actions, rewards, next_states = map(self.tensor, batch)
+        states, actions, rewards, next_states = self.tensors(batch)
         targets = self._targets(self.parameters, rewards, next_states)
         hidden = {"state": self._phi.forward(states), "share": self._psi.forward(self._features[actions])}
         phi, psi = (linear(self.parameters, f"{name}_out.0", h) for name, h in hidden.items())

@@ -51,7 +51,7 @@ class GanConfig(AgentConfig):
     betas: tuple[Beta, Beta] = (0.5, 0.999)
     """Of both Adams."""
     error_weight: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of (Q - y)^2 / 2 beside the critic's verdict in the generator's loss; it is what teaches the advantages."""
+    """Weight of (Q - y)^2 / 2 beside the critic's verdict in the generator's loss: it teaches the advantages."""
     policy_noises: Width = 4
     """Noises over which the greedy policy averages."""
 
@@ -227,19 +227,19 @@ class GanDdqn(Learner):
     @torch.no_grad()
     def scores(self, states: Floats) -> Floats:
         """Q(s, .), shape ``(B, actions)``, the mean over particles and over the policy's noises."""
-        q = [self._q(self.tensor(states), noise) for noise in self._policy_noise()]
+        q = [self._q(self.tensor(states), noise) for noise in self.policy_noise()]
         scores: Floats = torch.stack(q).mean(dim=0).cpu().numpy()
         return scores
 
     @torch.no_grad()
     def act(self, states: Floats) -> NDArray[np.int64]:
         """argmax_a Q(s, a), the first of equals: that of the mean advantage, whose head is linear."""
-        branches = [self._branches(self.tensor(states), noise)[1] for noise in self._policy_noise()]
+        branches = [self._branches(self.tensor(states), noise)[1] for noise in self.policy_noise()]
         advantages = linear(self.parameters, "advantages.0", torch.stack(branches).mean(dim=0))
         actions: NDArray[np.int64] = best_actions(advantages).cpu().numpy()
         return actions
 
-    def _policy_noise(self) -> Tensor:
+    def policy_noise(self) -> Tensor:
         return self._noise(POLICY_NOISE, self.config.policy_noises)
 
     def _noise(self, index: int, rows: int) -> Tensor:
@@ -269,7 +269,8 @@ class GanDdqn(Learner):
             y = self.target_particles(parameters, batch, next_noise)
         z = generated(parameters, self.tensor(batch.states), noise).of(self.tensor(batch.actions))
         errors = z.mean(dim=1) - y.mean(dim=1)
-        return self.config.error_weight * (errors**2).mean() / 2.0 - judged(self.critic, z).mean()
+        squared: Tensor = (errors**2).mean() / 2.0
+        return self.config.error_weight * squared - judged(self.critic, z).mean()
 
     def critic_loss(self, critic: Parameters, z: Tensor, y: Tensor, mix: Tensor) -> Tensor:
         """mean D(z) - mean D(y) + penalty mean (|dD/dx| - 1)^2, x between z and y."""
