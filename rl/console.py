@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from netsim.console import interval, number
+from netsim.console import WIDTH, interval, number
 from netsim.faults import printable
 
 LearningProgress = Callable[[int, int, Mapping[str, Any]], None]
@@ -44,7 +44,7 @@ def _told(line: Mapping[str, Any], per_s: float) -> str:
 
 def print_training(summary: Mapping[str, Any], out: Path | None) -> None:
     """What a training came to."""
-    console = Console(highlight=False)
+    console = _wide()
     ledger, exploring, greedy = summary["ledger"], summary["exploring"], summary["greedy"]
     name = escape(printable(summary["scenario"]))
     console.print(
@@ -66,9 +66,15 @@ def print_training(summary: Mapping[str, Any], out: Path | None) -> None:
         console.print(f"results: {escape(printable(str(out)))}")
 
 
+def _wide() -> Console:
+    console = Console(highlight=False)
+    console.width = max(console.width, WIDTH)
+    return console
+
+
 def print_evaluation(figures: Mapping[str, Any]) -> None:
     """A controller's figures on held-out seeds."""
-    console = Console(highlight=False)
+    console = _wide()
     first, last = figures["seeds"]
     name, controller = (escape(printable(figures[key])) for key in ("scenario", "controller"))
     console.print(f"{name}, controller {controller}, {figures['periods']} periods on each of seeds {first} to {last}")

@@ -269,8 +269,8 @@ class GanDdqn(Learner):
             y = self.target_particles(parameters, batch, next_noise)
         z = generated(parameters, self.tensor(batch.states), noise).of(self.tensor(batch.actions))
         errors = z.mean(dim=1) - y.mean(dim=1)
-        squared: Tensor = (errors**2).mean() / 2.0
-        return self.config.error_weight * squared - judged(self.critic, z).mean()
+        loss: Tensor = self.config.error_weight * (errors**2).mean() / 2.0 - judged(self.critic, z).mean()
+        return loss
 
     def critic_loss(self, critic: Parameters, z: Tensor, y: Tensor, mix: Tensor) -> Tensor:
         """mean D(z) - mean D(y) + penalty mean (|dD/dx| - 1)^2, x between z and y."""
