@@ -260,7 +260,8 @@ class GanDdqn(Learner):
         """y = r + lambda z'(s', argmax_a A(s', a)), shape ``(B, P)``."""
         next_states, rewards = self.tensor(batch.next_states), self.tensor(batch.rewards)
         chosen = generated(parameters, next_states, noise).advantages.argmax(dim=1)
-        return rewards[:, None] + self.config.discount * generated(self.target, next_states, noise).of(chosen)
+        following = generated(self.target, next_states, noise).of(chosen)
+        return rewards[:, None] + self.config.discount * following
 
     def loss(self, parameters: Parameters, batch: Batch) -> Tensor:
         """The generator's loss: - mean D(z) + weight mean (mean_i z_i - mean_i y_i)^2 / 2."""
@@ -276,8 +277,8 @@ class GanDdqn(Learner):
         """mean D(z) - mean D(y) + penalty mean (|dD/dx| - 1)^2, x between z and y."""
         x = (mix * y + (1.0 - mix) * z).requires_grad_()
         (slope,) = torch.autograd.grad(judged(critic, x).sum(), x, create_graph=True)
-        penalty = ((slope.norm(dim=1) - 1.0) ** 2).mean()
-        return judged(critic, z).mean() - judged(critic, y).mean() + self.config.gradient_penalty * penalty
+        penalty: Tensor = self.config.gradient_penalty * ((slope.norm(dim=1) - 1.0) ** 2).mean()
+        return judged(critic, z).mean() - judged(critic, y).mean() + penalty
 
     # -- the same, quickly -------------------------------------------------------------------------------------------
 
