@@ -24,6 +24,7 @@ from netsim.simulation import Plant
 from rl.agents import AgentConfig, Task, make_agent
 from rl.checkpoints import Checkpoint
 from rl.greedy import HELD_OUT_SEED, GreedyEvaluation
+from rl.interrupts import held_back
 from rl.learner import LearningController
 from rl.networks import single_thread
 from rl.records import SUMMARY, Records, clear, read_manifest
@@ -133,22 +134,27 @@ class Training:
     def run(self, progress: Callable[[int, int, Mapping[str, Any]], None] | None = None) -> dict[str, Any]:
         """Go on to the last interaction and return the summary.
 
+        Ctrl-C and SIGTERM wait for the end of the interaction; then a checkpoint is written and they take effect.
+
         Raises
         ------
         RunError
             A loss or a weight is no longer finite; the last checkpoint is the last finite one.
         """
-        settings = self.request.training
-        try:
+        with held_back() as interrupts:
             if not self._begun:
                 self._begin()
-            while self.controller.interactions < settings.interactions:
+            while self.controller.interactions < self.request.training.interactions:
                 self._interact()
-                self._keep_record(progress)
-        except KeyboardInterrupt:
-            self._checkpoint()
-            raise
-        return self._finish()
+                line = self._keep_record()
+                try:
+                    if progress is not None and line is not None:
+                        progress(self.controller.interactions, self.request.training.interactions, line)
+                    interrupts()
+                except KeyboardInterrupt:  # only here, where nothing is half done, is there a state to go on from
+                    self._checkpoint()
+                    raise
+            return self._finish()
 
     def _begin(self) -> None:
         self.controller.period_ended(self._plant.reset(self.request.seed))
@@ -174,19 +180,19 @@ class Training:
 
     # -- what is kept ------------------------------------------------------------------------------------------------
 
-    def _keep_record(self, progress: Callable[[int, int, Mapping[str, Any]], None] | None) -> None:
-        settings, done = self.request.training, self.controller.interactions
+    def _keep_record(self) -> dict[str, Any] | None:
+        """Write what is due after an interaction; return the line of metrics if it is."""
+        settings, done, line = self.request.training, self.controller.interactions, None
         if done % settings.metrics_every == 0 or done == settings.interactions:
             line = self._metrics()
             if self._records is not None:
                 self._records.add(line)
-            if progress is not None:
-                progress(done, settings.interactions, line)
             self._window = Window(self.agent.task.n_slices)
         if settings.evaluate_every and done % settings.evaluate_every == 0 and self._records is not None:
             self._records.add({"interactions": done, "greedy": self.evaluate()})
         if self._records is not None and self._records.checkpoints.due(done):
             self._checkpoint()
+        return line
 
     def _metrics(self) -> dict[str, Any]:
         figures = self._window.figures(self.request.scenario.slice_names)
