@@ -4,7 +4,6 @@ Everything that decides a result is a function of the request (scenario, agent, 
 and resumed leaves the same bytes as one that was not.
 """
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 import netsim
-from netsim.errors import InputError, RunError
-from netsim.provenance import differences, versions
+from netsim.errors import RunError
+from netsim.provenance import versions
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
 from netsim.simulation import Plant
@@ -27,7 +26,7 @@ from rl.greedy import HELD_OUT_SEED, GreedyEvaluation
 from rl.interrupts import held_back
 from rl.learner import LearningController
 from rl.networks import single_thread
-from rl.records import SUMMARY, Records, clear, read_manifest
+from rl.records import Records, clear, finished_summary
 
 Whole = Annotated[int, Field(ge=1)]
 
@@ -69,7 +68,9 @@ class Request:
         return {
             "scenario": self.scenario.to_dict(),
             "scenario_hash": self.scenario.hash,
-            "folder": None if self.scenario.folder is None else str(self.scenario.folder),
+            # Where the files are that the scenario names; one that names none is the same wherever it lies.
+            "folder": str(self.scenario.folder) if self.scenario.files() else None,
+            "files": self.scenario.files(),
             "agent": self.agent,
             "config": self.config.model_dump(mode="json"),
             "training": self.training.model_dump(mode="json"),
@@ -308,15 +309,17 @@ def train(
     """
     if out is None:
         return Training(request).run(progress)
-    if resume and (out / SUMMARY).exists() and read_manifest(out)["finished"]:
-        return _finished(out, request)
     if not resume:
         clear(out, force)
+    elif (finished := finished_summary(out, request.to_dict())) is not None:
+        return finished
     records = Records(out, request.to_dict(), request.training.checkpoint_every)
     try:
         training = Training(request, records)
         found = records.checkpoints.newest()
         if found is None:
+            if resume:
+                notice(f"{out} has no checkpoint, the training begins at the beginning")
             records.begin_again()
         else:
             for line in found.skipped:
@@ -326,11 +329,3 @@ def train(
         return training.run(progress)
     finally:
         records.close()
-
-
-def _finished(out: Path, request: Request) -> dict[str, Any]:
-    """The summary of a training that is done."""
-    different = differences(read_manifest(out)["request"], json.loads(json.dumps(request.to_dict())))
-    if different:
-        raise InputError(f"{out} holds another training, it cannot be resumed:\n" + "\n".join(different))
-    return json.loads((out / SUMMARY).read_bytes())  # type: ignore[no-any-return]
