@@ -22,6 +22,8 @@ from rl.replay import Arrays
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a checkpoint that is not whole may raise."""
 
 
 @dataclass(frozen=True)
@@ -57,27 +59,37 @@ class Checkpoints:
     def write(self, interactions: int, state: Mapping[str, Any], groups: Mapping[str, Arrays], files: Any) -> None:
         """Keep arrays by group, a state of plain values, and what ``files(folder)`` writes.
 
+        A whole checkpoint of the same number is left as it is: equal requests go through equal states, and replacing
+        it would leave a moment without any.
+
         Raises
         ------
         RunError
             If it cannot be written; checkpoints that were there are still there.
         """
-        partial = self.folder / f".{interactions:010d}.partial"
+        partial, place = self.folder / f".{interactions:010d}.partial", self.folder / f"{interactions:010d}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir()
-            for name, arrays in groups.items():
-                _write_arrays(partial / f"{name}.safetensors", arrays)
-            files(partial)
-            self._seal(partial, interactions, state)
-            place = self.folder / f"{interactions:010d}"
-            shutil.rmtree(place, ignore_errors=True)
-            partial.rename(place)
-            sync_folder(self.folder)
+            if not _is_whole(place):
+                self._sweep()
+                partial.mkdir()
+                for name, arrays in groups.items():
+                    _write_arrays(partial / f"{name}.safetensors", arrays)
+                files(partial)
+                self._seal(partial, interactions, state)
+                shutil.rmtree(place, ignore_errors=True)
+                partial.rename(place)
+                sync_folder(self.folder)
             self._drop_old(interactions)
+            self._sweep()
         except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
             raise RunError(f"cannot write a checkpoint to {self.folder}: {error.strerror or error}") from None
+
+    def _sweep(self) -> None:
+        """Remove what a kill left half written or half removed."""
+        for partial in self.folder.glob(".*.partial"):
+            shutil.rmtree(partial)
 
     def _seal(self, folder: Path, interactions: int, state: Mapping[str, Any]) -> None:
         digests = {path.name: sha256(path) for path in sorted(folder.iterdir())}
@@ -89,8 +101,9 @@ class Checkpoints:
         """Keep the newest that were due; one written because the run was stopped goes when the next is written."""
         there = [int(path.name) for path in self._named() if int(path.name) <= newest]
         due = [n for n in there if self.due(n) and n != newest]
-        for n in set(there) - {newest, *sorted(due)[len(due) - self.keep + 1 :]}:
-            shutil.rmtree(self.folder / f"{n:010d}")
+        for n in set(there) - {newest, *sorted(due)[max(0, len(due) - self.keep + 1) :]}:
+            # Under its name there is a whole checkpoint or none, also while it is removed.
+            (self.folder / f"{n:010d}").rename(self.folder / f".{n:010d}.partial")
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -106,7 +119,7 @@ class Checkpoints:
         for path in self._named():
             try:
                 read = _read(path)
-            except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            except DAMAGE as error:
                 skipped.append(f"checkpoint {path} is damaged and was passed over: {error}")
                 continue
             return Checkpoint(read["interactions"], path, read["state"], tuple(skipped))
@@ -119,6 +132,14 @@ class Checkpoints:
         names = [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
         for name in sorted((n for n in names if n.isdigit() and len(n) == 10), reverse=True):
             yield self.folder / name
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        _read(folder)
+    except DAMAGE:
+        return False
+    return True
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -105,15 +105,11 @@ def evaluate(
     from rl.console import print_evaluation
     from rl.evaluation import controller_of
     from rl.evaluation import evaluate as play
-    from rl.policy import trained
 
     controller, folder = controller_of(target)
     if scenario is None and folder is None:
         raise click.UsageError(f"{target!r} is no folder of a training; for a controller give --scenario NAME too")
-    if scenario is None and not overrides and folder is not None:
-        loaded = trained(folder)[1]
-    else:
-        loaded = load_scenario(scenario or _scenario_of(folder), overrides)
+    loaded = load_scenario(scenario, overrides) if scenario is not None else _trained_on(folder, overrides)
     with progress_bar(hidden=quiet or as_json) as progress:
         figures = play(loaded, controller, periods=periods, first_seed=seed, seeds=seeds, progress=progress)
     if as_json:
@@ -122,11 +118,16 @@ def evaluate(
         print_evaluation(figures)
 
 
-def _scenario_of(folder: Path | None) -> str:
+def _trained_on(folder: "Path | None", overrides: tuple[str, ...]) -> Any:
+    """The scenario of a training, its own overrides included, with further ones."""
+    from netsim.loading import dump_scenario, parse_scenario
     from rl.policy import trained
 
     assert folder is not None
-    return trained(folder)[1].name
+    scenario = trained(folder)[1]
+    if not overrides:
+        return scenario
+    return parse_scenario(dump_scenario(scenario), f"scenario of {folder}", overrides, folder=scenario.folder)
 
 
 @click.command()

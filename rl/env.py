@@ -26,7 +26,7 @@ class Decisions:
     Raises
     ------
     InputError
-        An unknown mode.
+        An unknown mode, or episodes of no period.
     """
 
     def __init__(self, scenario: Scenario, action_mode: ActionMode, reward_mode: RewardMode, horizon: int) -> None:
@@ -34,6 +34,8 @@ class Decisions:
             raise InputError(f"action_mode must be 'discrete' or 'shares', got {action_mode!r}")
         if reward_mode not in ("reshaped", "utility"):
             raise InputError(f"reward must be 'reshaped' or 'utility', got {reward_mode!r}")
+        if horizon < 1:
+            raise InputError(f"periods must be at least 1, got {horizon}")
         self.units, self.n = scenario.carrier.units, len(scenario.slices)
         self.encoder = Encoder.of(scenario)
         self.thresholds = Thresholds.of(scenario, horizon) if reward_mode == "reshaped" else None

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
+
 from netsim.errors import InputError
 from netsim.hooks import hookimpl
 from netsim.report import PeriodReport
@@ -24,7 +26,7 @@ class AgentController:
         InputError
             If there is none, or it was trained for other slices or another number of units.
         """
-        self.agent = load_agent(Path(text))
+        self.agent = load_agent(Path(text), notice=lambda line: click.echo(f"netsim: {line}", err=True))
         there, asked = (self.agent.task.n_slices, self.agent.task.units), (len(scenario.slices), scenario.carrier.units)
         if there != asked:
             raise InputError(

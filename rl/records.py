@@ -10,11 +10,12 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from netsim.errors import InputError, RunError
-from netsim.files import lock, sha256, to_json, write_atomic
+from netsim.files import lock, sha256, temporary, to_json, write_atomic
 from netsim.provenance import differences
 from rl.checkpoints import Checkpoints
 
@@ -36,23 +37,27 @@ class Records:
         self.folder = folder
         self._request = json.loads(json.dumps(request))
         self.checkpoints = Checkpoints(folder / "checkpoints", checkpoint_every)
-        self._seconds, self._started = 0.0, time.perf_counter()
+        self._started = time.perf_counter()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = lock(folder)
-            if (folder / MANIFEST).exists():
-                self._refuse_other()
-            else:
-                self._write_manifest(finished=False)
-            self._metrics = (folder / METRICS).open("ab")
+            try:
+                self._take()
+            except BaseException:
+                os.close(self._lock)
+                raise
         except OSError as error:
             raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
         self._board = _board(folder)
 
-    def _refuse_other(self) -> None:
-        different = differences(read_manifest(self.folder)["request"], self._request)
-        if different:
-            raise InputError(f"{self.folder} holds another training, it cannot be resumed:\n" + "\n".join(different))
+    def _take(self) -> None:
+        if (self.folder / MANIFEST).exists():
+            _refuse_another(self.folder, read_manifest(self.folder), self._request)
+        elif not _names(self.folder) <= {".lock", temporary(Path(MANIFEST)).name}:
+            raise InputError(f"{self.folder} holds other things than a training; give another --out")
+        else:
+            self._write_manifest(finished=False)
+        self._metrics = (self.folder / METRICS).open("ab")
 
     # -- metrics -----------------------------------------------------------------------------------------------------
 
@@ -68,11 +73,20 @@ class Records:
                 self._board.add_scalar(name, value, line["interactions"])
 
     def mark(self) -> dict[str, Any]:
-        """Where the metrics stand, made durable: their length and digest."""
-        self._metrics.flush()
-        os.fsync(self._metrics.fileno())
+        """Where the metrics stand, made durable: their length and digest.
+
+        Raises
+        ------
+        RunError
+            They cannot be written.
+        """
         path = self.folder / METRICS
-        return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        try:
+            self._metrics.flush()
+            os.fsync(self._metrics.fileno())
+            return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        except OSError as error:
+            raise RunError(f"cannot write {path}: {error.strerror or error}") from None
 
     def rewind(self, mark: Mapping[str, Any]) -> None:
         """Cut the metrics back to a mark.
@@ -105,8 +119,9 @@ class Records:
             raise RunError(f"cannot write {self.folder}: {error.strerror or error}") from None
 
     def close(self) -> None:
-        """Let the folder go."""
-        self._metrics.close()
+        """Let the folder go. What could not be written has been told before."""
+        with suppress(OSError):
+            self._metrics.close()
         if self._board is not None:
             self._board.close()
         (self.folder / ".lock").unlink(missing_ok=True)
@@ -140,10 +155,54 @@ def clear(folder: Path, force: bool) -> None:
         return
     if not force:
         raise InputError(f"{folder} exists; give another --out, or --resume, or --force to replace the training in it")
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
-    if not names <= {MANIFEST, METRICS, SUMMARY, TIMING, ".lock", "checkpoints", "tensorboard"}:
+    if not folder.is_dir() or not _names(folder) <= _own_names():
         raise InputError(f"{folder} holds other things than a training, --force does not replace them")
-    shutil.rmtree(folder)
+    descriptor = lock(folder)
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise InputError(f"cannot replace {folder}: {error.strerror or error}") from None
+    finally:
+        os.close(descriptor)
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def _own_names() -> set[str]:
+    """What a training may leave in its folder, also if it was killed."""
+    atomic = (MANIFEST, SUMMARY, TIMING)
+    partial = (temporary(Path(name)).name for name in atomic)
+    return {*atomic, *partial, METRICS, ".lock", "checkpoints", "tensorboard"}
+
+
+def finished_summary(folder: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The summary of a training that is done; ``None`` if the folder holds none that is.
+
+    Raises
+    ------
+    InputError
+        It is a training of another request.
+    RunError
+        Its files are not those that were written.
+    """
+    if not (folder / MANIFEST).exists():
+        return None
+    manifest = read_manifest(folder)
+    _refuse_another(folder, manifest, request)
+    if not manifest["finished"]:
+        return None
+    for name, written in manifest["files"].items():
+        if not (folder / name).is_file() or sha256(folder / name) != written["sha256"]:
+            raise RunError(f"{folder / name} is not the file that was written; `--force` starts again")
+    return json.loads((folder / SUMMARY).read_bytes())  # type: ignore[no-any-return]
+
+
+def _refuse_another(folder: Path, manifest: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+    different = differences(manifest["request"], json.loads(json.dumps(request)))
+    if different:
+        raise InputError(f"{folder} holds another training, it cannot be resumed:\n" + "\n".join(different))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ Config = TypeVar("Config", bound=BaseModel)
 
 
 def settings_of(owner: str, config: type[Config], texts: Iterable[str]) -> Config:
-    """A configuration with some fields given as ``key=value``; a value with commas is a sequence.
+    """A configuration with some fields given as ``key=value``; a value with commas is a sequence, ``64,`` of one.
 
     Raises
     ------
@@ -24,7 +24,9 @@ def settings_of(owner: str, config: type[Config], texts: Iterable[str]) -> Confi
         key, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"{owner}: a setting is written key=value, got {text!r}")
-        given[key] = value.split(",") if "," in value else value
+        if key in given:
+            raise InputError(f"{owner}.{key}: is given twice")
+        given[key] = value.removesuffix(",").split(",") if "," in value else value
     return checked(owner, config, given)
 
 

@@ -4,7 +4,6 @@ Everything that decides a result is a function of the request (scenario, agent, 
 and resumed leaves the same bytes as one that was not.
 """
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,17 +15,18 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 import netsim
-from netsim.errors import InputError, RunError
-from netsim.provenance import differences, versions
+from netsim.errors import RunError
+from netsim.provenance import versions
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
 from netsim.simulation import Plant
 from rl.agents import AgentConfig, Task, make_agent
 from rl.checkpoints import Checkpoint
 from rl.greedy import HELD_OUT_SEED, GreedyEvaluation
+from rl.interrupts import held_back
 from rl.learner import LearningController
 from rl.networks import single_thread
-from rl.records import SUMMARY, Records, clear, read_manifest
+from rl.records import Records, clear, finished_summary
 
 Whole = Annotated[int, Field(ge=1)]
 
@@ -68,7 +68,9 @@ class Request:
         return {
             "scenario": self.scenario.to_dict(),
             "scenario_hash": self.scenario.hash,
-            "folder": None if self.scenario.folder is None else str(self.scenario.folder),
+            # Where the files are that the scenario names; one that names none is the same wherever it lies.
+            "folder": str(self.scenario.folder) if self.scenario.files() else None,
+            "files": self.scenario.files(),
             "agent": self.agent,
             "config": self.config.model_dump(mode="json"),
             "training": self.training.model_dump(mode="json"),
@@ -133,22 +135,27 @@ class Training:
     def run(self, progress: Callable[[int, int, Mapping[str, Any]], None] | None = None) -> dict[str, Any]:
         """Go on to the last interaction and return the summary.
 
+        Ctrl-C and SIGTERM wait for the end of the interaction; then a checkpoint is written and they take effect.
+
         Raises
         ------
         RunError
             A loss or a weight is no longer finite; the last checkpoint is the last finite one.
         """
-        settings = self.request.training
-        try:
+        with held_back() as interrupts:
             if not self._begun:
                 self._begin()
-            while self.controller.interactions < settings.interactions:
+            while self.controller.interactions < self.request.training.interactions:
                 self._interact()
-                self._keep_record(progress)
-        except KeyboardInterrupt:
-            self._checkpoint()
-            raise
-        return self._finish()
+                line = self._keep_record()
+                try:
+                    if progress is not None and line is not None:
+                        progress(self.controller.interactions, self.request.training.interactions, line)
+                    interrupts()
+                except KeyboardInterrupt:  # only here, where nothing is half done, is there a state to go on from
+                    self._checkpoint()
+                    raise
+            return self._finish()
 
     def _begin(self) -> None:
         self.controller.period_ended(self._plant.reset(self.request.seed))
@@ -174,19 +181,19 @@ class Training:
 
     # -- what is kept ------------------------------------------------------------------------------------------------
 
-    def _keep_record(self, progress: Callable[[int, int, Mapping[str, Any]], None] | None) -> None:
-        settings, done = self.request.training, self.controller.interactions
+    def _keep_record(self) -> dict[str, Any] | None:
+        """Write what is due after an interaction; return the line of metrics if it is."""
+        settings, done, line = self.request.training, self.controller.interactions, None
         if done % settings.metrics_every == 0 or done == settings.interactions:
             line = self._metrics()
             if self._records is not None:
                 self._records.add(line)
-            if progress is not None:
-                progress(done, settings.interactions, line)
             self._window = Window(self.agent.task.n_slices)
         if settings.evaluate_every and done % settings.evaluate_every == 0 and self._records is not None:
             self._records.add({"interactions": done, "greedy": self.evaluate()})
         if self._records is not None and self._records.checkpoints.due(done):
             self._checkpoint()
+        return line
 
     def _metrics(self) -> dict[str, Any]:
         figures = self._window.figures(self.request.scenario.slice_names)
@@ -302,15 +309,17 @@ def train(
     """
     if out is None:
         return Training(request).run(progress)
-    if resume and (out / SUMMARY).exists() and read_manifest(out)["finished"]:
-        return _finished(out, request)
     if not resume:
         clear(out, force)
+    elif (finished := finished_summary(out, request.to_dict())) is not None:
+        return finished
     records = Records(out, request.to_dict(), request.training.checkpoint_every)
     try:
         training = Training(request, records)
         found = records.checkpoints.newest()
         if found is None:
+            if resume:
+                notice(f"{out} has no checkpoint, the training begins at the beginning")
             records.begin_again()
         else:
             for line in found.skipped:
@@ -320,11 +329,3 @@ def train(
         return training.run(progress)
     finally:
         records.close()
-
-
-def _finished(out: Path, request: Request) -> dict[str, Any]:
-    """The summary of a training that is done."""
-    different = differences(read_manifest(out)["request"], json.loads(json.dumps(request.to_dict())))
-    if different:
-        raise InputError(f"{out} holds another training, it cannot be resumed:\n" + "\n".join(different))
-    return json.loads((out / SUMMARY).read_bytes())  # type: ignore[no-any-return]

@@ -40,6 +40,8 @@ class SlicingVectorEnv(VectorEnv[NDArray[np.float32], Any, NDArray[np.float64]])
         threads: int = 1,
     ) -> None:
         loaded = scenario if isinstance(scenario, Scenario) else netsim.load_scenario(scenario)
+        if num_envs < 1:
+            raise InputError(f"num_envs must be at least 1, got {num_envs}")
         self.scenario, self.num_envs = loaded, num_envs
         self.periods = loaded.control.periods if periods is None else periods
         self.decisions = Decisions(loaded, action_mode, reward, self.periods)
