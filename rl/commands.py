@@ -78,16 +78,16 @@ def _request(
 
 
 @click.command()
-@click.argument("target")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @click.option("--scenario", metavar="NAME", help="What to play it on; without it what the agent was trained on.")
 @click.option("--periods", type=COUNT, default=500, show_default=True, metavar="N", help="Periods for each seed.")
 @click.option("--seed", type=SEEDS, default=1_000_000, show_default=True, metavar="S", help="The first seed.")
 @click.option("--seeds", type=click.IntRange(1, 10_000), default=10, show_default=True, metavar="K", help="How many.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the scenario.")
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON, of several targets as a list.")
 @click.option("--quiet", is_flag=True, help="No progress bar and no table.")
 def evaluate(
-    target: str,
+    targets: tuple[str, ...],
     scenario: str | None,
     periods: int,
     seed: int,
@@ -96,26 +96,36 @@ def evaluate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Play TARGET, the folder of a training or any controller, on held-out seeds beside best-static.
+    """Play TARGETs, folders of trainings or any controllers, on held-out seeds beside best-static.
 
-    All controllers meet the same packets and the same fading, so figures of different controllers can be compared.
+    All controllers meet the same packets and the same fading, so their figures can be compared. Of several trainings
+    of one agent the mean over trainings is shown too.
     """
     from netsim.console import progress_bar
     from netsim.loading import load_scenario
-    from rl.console import print_evaluation
+    from rl.console import print_evaluation, print_trainings
     from rl.evaluation import controller_of
     from rl.evaluation import evaluate as play
 
-    controller, folder = controller_of(target)
-    if scenario is None and folder is None:
-        raise click.UsageError(f"{target!r} is no folder of a training; for a controller give --scenario NAME too")
-    loaded = load_scenario(scenario, overrides) if scenario is not None else _trained_on(folder, overrides)
+    controllers, folders = zip(*(controller_of(target) for target in targets), strict=True)
+    if scenario is None and folders[0] is None:
+        raise click.UsageError(f"{targets[0]!r} is no folder of a training; for a controller give --scenario NAME too")
+    loaded = load_scenario(scenario, overrides) if scenario is not None else _trained_on(folders[0], overrides)
     with progress_bar(hidden=quiet or as_json) as progress:
-        figures = play(loaded, controller, periods=periods, first_seed=seed, seeds=seeds, progress=progress)
+        figures = play(loaded, controllers, periods=periods, first_seed=seed, seeds=seeds, progress=progress)
     if as_json:
-        _echo_json(figures)
+        _echo_json(figures if len(figures) > 1 else figures[0])
+    elif not quiet and len(figures) == 1:
+        print_evaluation(figures[0])
     elif not quiet:
-        print_evaluation(figures)
+        print_trainings(figures, [None if folder is None else _agent_of(folder) for folder in folders])
+
+
+def _agent_of(folder: Path) -> str:
+    from rl.policy import trained
+
+    name: str = trained(folder)[0]["agent"]
+    return name
 
 
 def _trained_on(folder: "Path | None", overrides: tuple[str, ...]) -> Any:

@@ -1,6 +1,6 @@
 """What training and evaluation show."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -95,3 +95,29 @@ def print_evaluation(figures: Mapping[str, Any]) -> None:
     console.print(table)
     worst = figures["worst_slice"]
     console.print(f"worst slice: {escape(printable(worst['name']))}, SSR {interval(worst['ssr'], 4)}")
+
+
+def print_trainings(figures: Sequence[Mapping[str, Any]], agents: Sequence[str | None]) -> None:
+    """A line per controller, and one per agent that was trained more than once."""
+    from rl.evaluation import over_trainings
+
+    console = _wide()
+    asked = figures[0]
+    first, last = asked["seeds"]
+    name = escape(printable(asked["scenario"]))
+    console.print(f"{name}, {asked['periods']} periods on each of seeds {first} to {last}")
+    table = Table("controller", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("U", "U over best static", "worst slice", "its SSR"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for each in figures:
+        worst = each["worst_slice"]
+        cells = (interval(each["utility"], 4), interval(each["share_of_best_static"], 4))
+        told = (escape(printable(worst["name"])), interval(worst["ssr"], 4))
+        table.add_row(escape(printable(each["controller"])), *cells, *told)
+    for agent in dict.fromkeys(agents):
+        mine = [each for each, whose in zip(figures, agents, strict=True) if whose == agent]
+        if agent is not None and len(mine) > 1:
+            over = over_trainings(mine)
+            cells = (interval(over["utility"], 4), interval(over["share_of_best_static"], 4))
+            table.add_row(f"{agent}, mean of {len(mine)} trainings", *cells, "", "")
+    console.print(table)

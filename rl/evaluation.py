@@ -4,7 +4,7 @@ All controllers meet the same packets and the same fading for a seed (common ran
 best-static is a ratio of paired runs, and its interval that of the pairs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,14 +119,14 @@ def play(
 
 def evaluate(
     scenario: Scenario,
-    controller: str | object,
+    controllers: Sequence[str],
     *,
     periods: int,
     first_seed: int,
     seeds: int = 10,
     progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Figures of a controller beside the best static allocation, on the seeds from ``first_seed`` on.
+) -> list[dict[str, Any]]:
+    """Figures of each controller beside the best static allocation, on the seeds from ``first_seed`` on.
 
     The reward is that of the full-grown threshold, g = gmax, which does not depend on when a training ended.
     """
@@ -136,19 +136,27 @@ def evaluate(
         nonlocal done
         done += 1
         if progress is not None:
-            progress(done, 2 * seeds)
+            progress(done, (1 + len(controllers)) * seeds)
 
     chosen = range(first_seed, first_seed + seeds)
     best = play(scenario, "best-static", chosen, periods, tick=tick)
-    own = best if controller == "best-static" else play(scenario, controller, chosen, periods, tick=tick)
-    return {
+    asked = {
         "scenario": scenario.name,
         "scenario_hash": scenario.hash,
-        "controller": own.controller,
         "periods": periods,
         "seeds": [first_seed, first_seed + seeds - 1],
-        **own.figures(scenario, best),
     }
+    evaluations = [play(scenario, each, chosen, periods, tick=tick) for each in controllers]
+    return [{**asked, "controller": own.controller, **own.figures(scenario, best)} for own in evaluations]
+
+
+def over_trainings(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What trainings of one kind come to: means over them, with Student's 95 % interval over trainings.
+
+    A training is one draw of network, exploration and weights; what it reaches on many seeds is one number.
+    """
+    names = ("utility", "share_of_best_static", "reward")
+    return {name: mean_over_seeds([each[name]["mean"] for each in figures]).to_dict() for name in names}
 
 
 def controller_of(target: str) -> tuple[str, Path | None]:
