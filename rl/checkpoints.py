@@ -38,10 +38,21 @@ class Checkpoint:
     """Why newer ones were not used."""
 
     def arrays(self, name: str) -> Arrays:
-        """The arrays of one file."""
+        """The arrays of one file.
+
+        Raises
+        ------
+        RunError
+            It holds something else.
+        """
+        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
-        return load_file(self.folder / f"{name}.safetensors")
+        path = self.folder / f"{name}.safetensors"
+        try:
+            return load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from None
 
 
 class Checkpoints:
