@@ -93,9 +93,10 @@ class Checkpoints:
                 sync_folder(self.folder)
             self._drop_old(interactions)
             self._sweep()
-        except OSError as error:
+        except (OSError, RunError) as error:
             shutil.rmtree(partial, ignore_errors=True)
-            raise RunError(f"cannot write a checkpoint to {self.folder}: {error.strerror or error}") from None
+            why = error.strerror or error if isinstance(error, OSError) else error
+            raise RunError(f"cannot write a checkpoint to {self.folder}: {why}") from None
 
     def _sweep(self) -> None:
         """Remove what a kill left half written or half removed."""
