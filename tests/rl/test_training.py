@@ -441,3 +441,39 @@ def test_a_summary_that_was_damaged_is_not_given_again(tmp_path):
     (tmp_path / "run" / "summary.json").write_text(json.dumps(summary))
     with pytest.raises(RunError, match=r"summary\.json is not the file that was written"):
         train(request_of("ddqn"), tmp_path / "run", resume=True)
+
+
+# -- TensorBoard -------------------------------------------------------------------------------------------------------
+
+
+def shown(folder):
+    """What TensorBoard shows: (tag, step) -> value."""
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    accumulator = accumulators.EventAccumulator(str(folder / "tensorboard"))
+    accumulator.Reload()
+    events = {tag: accumulator.Scalars(tag) for tag in accumulator.Tags()["scalars"]}
+    return {(tag, event.step): event.value for tag, each in events.items() for event in each}
+
+
+def expected_of(folder):
+    """The numbers of the metrics, by tag and step."""
+
+    def numbers(value, name):
+        if isinstance(value, dict):
+            return {key: number for part in value for key, number in numbers(value[part], f"{name}/{part}").items()}
+        return {name[1:]: value} if isinstance(value, int | float) else {}
+
+    lines = [(line["interactions"], numbers(line, "")) for line in metrics_of(folder)]
+    return {(tag, step): pytest.approx(value, rel=1e-6) for step, line in lines for tag, value in line.items()}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of TensorBoard's reader
+def test_tensorboard_shows_the_metrics_also_of_a_training_that_was_resumed(undisturbed, tmp_path):
+    """Stopped at 50 and resumed from 40: what came after 40 is shown once."""
+    with pytest.raises(KeyboardInterrupt):
+        train(request_of("ddqn"), tmp_path / "run", progress=interrupting(50))
+    (tmp_path / "run" / "checkpoints" / "0000000050" / "manifest.json").unlink()
+    train(request_of("ddqn"), tmp_path / "run", resume=True)
+    assert len(expected_of(tmp_path / "run")) > 60
+    assert shown(tmp_path / "run") == expected_of(tmp_path / "run")
+    assert shown(undisturbed("ddqn")[0]) == expected_of(tmp_path / "run")
