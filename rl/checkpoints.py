@@ -38,10 +38,21 @@ class Checkpoint:
     """Why newer ones were not used."""
 
     def arrays(self, name: str) -> Arrays:
-        """The arrays of one file."""
+        """The arrays of one file.
+
+        Raises
+        ------
+        RunError
+            It holds something else.
+        """
+        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
-        return load_file(self.folder / f"{name}.safetensors")
+        path = self.folder / f"{name}.safetensors"
+        try:
+            return load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from None
 
 
 class Checkpoints:
@@ -82,9 +93,10 @@ class Checkpoints:
                 sync_folder(self.folder)
             self._drop_old(interactions)
             self._sweep()
-        except OSError as error:
+        except (OSError, RunError) as error:
             shutil.rmtree(partial, ignore_errors=True)
-            raise RunError(f"cannot write a checkpoint to {self.folder}: {error.strerror or error}") from None
+            why = error.strerror or error if isinstance(error, OSError) else error
+            raise RunError(f"cannot write a checkpoint to {self.folder}: {why}") from None
 
     def _sweep(self) -> None:
         """Remove what a kill left half written or half removed."""

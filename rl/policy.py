@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from netsim.errors import InputError
+from netsim.errors import InputError, RunError
 from netsim.hooks import hookimpl
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
@@ -62,7 +62,7 @@ def load_agent(folder: Path, device: str = "cpu", notice: Callable[[str], None] 
     InputError
         If the folder holds no training, or no checkpoint yet.
     RunError
-        If no checkpoint is whole.
+        If no checkpoint is whole, or its arrays are of another network.
     """
     request, scenario = trained(folder)
     found = Checkpoints(folder / "checkpoints", every=1).newest()
@@ -72,5 +72,8 @@ def load_agent(folder: Path, device: str = "cpu", notice: Callable[[str], None] 
         notice(line)
     task = Task.of(scenario, request["training"]["interactions"], request["seed"])
     agent = make_agent(request["agent"], task, configured(request["agent"], request["config"]), device)
-    agent.restore(found.arrays("agent"))
+    try:
+        agent.restore(found.arrays("agent"))
+    except (KeyError, ValueError) as error:
+        raise RunError(f"{found.folder} does not fit the training that it is of: {error}") from None
     return agent

@@ -17,10 +17,12 @@ from typing import Any
 from netsim.errors import InputError, RunError
 from netsim.files import lock, sha256, temporary, to_json, write_atomic
 from netsim.provenance import differences
+from rl.board import Board
 from rl.checkpoints import Checkpoints
 
 FORMAT, FORMAT_VERSION = "slicetwin-training", 1
 MANIFEST, METRICS, SUMMARY, TIMING = "manifest.json", "metrics.jsonl", "summary.json", "timing.json"
+BOARD = "tensorboard"
 
 
 class Records:
@@ -48,7 +50,7 @@ class Records:
                 raise
         except OSError as error:
             raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
-        self._board = _board(folder)
+        self._board: Board | None = None
 
     def _take(self) -> None:
         if (self.folder / MANIFEST).exists():
@@ -68,9 +70,11 @@ class Records:
             self._metrics.flush()
         except OSError as error:
             raise RunError(f"cannot write {self.folder / METRICS}: {error.strerror or error}") from None
-        if self._board is not None:
-            for name, value in _scalars(line):
-                self._board.add_scalar(name, value, line["interactions"])
+        try:
+            if self._board is not None:
+                self._board.add(_scalars(line), line["interactions"])
+        except OSError as error:
+            raise RunError(f"cannot write {self.folder / BOARD}: {error.strerror or error}") from None
 
     def mark(self) -> dict[str, Any]:
         """Where the metrics stand, made durable: their length and digest.
@@ -88,8 +92,8 @@ class Records:
         except OSError as error:
             raise RunError(f"cannot write {path}: {error.strerror or error}") from None
 
-    def rewind(self, mark: Mapping[str, Any]) -> None:
-        """Cut the metrics back to a mark.
+    def rewind(self, mark: Mapping[str, Any], interactions: int) -> None:
+        """Cut the metrics back to the mark that was made after so many interactions.
 
         Raises
         ------
@@ -101,10 +105,20 @@ class Records:
         if hashlib.sha256(content).hexdigest() != mark["sha256"]:
             raise RunError(f"{path} is not the file that was written; `--force` starts again from the beginning")
         self._metrics.truncate(mark["bytes"])
+        self._begin_board(interactions + 1)
 
     def begin_again(self) -> None:
         """Empty the metrics of a training that was stopped before its first checkpoint."""
         self._metrics.truncate(0)
+        self._begin_board(0)
+
+    def _begin_board(self, interactions: int) -> None:
+        try:
+            self._board = Board(self.folder / BOARD, interactions)
+        except ImportError:
+            self._board = None
+        except OSError as error:
+            raise RunError(f"cannot write {self.folder / BOARD}: {error.strerror or error}") from None
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -174,7 +188,7 @@ def _own_names() -> set[str]:
     """What a training may leave in its folder, also if it was killed."""
     atomic = (MANIFEST, SUMMARY, TIMING)
     partial = (temporary(Path(name)).name for name in atomic)
-    return {*atomic, *partial, METRICS, ".lock", "checkpoints", "tensorboard"}
+    return {*atomic, *partial, METRICS, ".lock", "checkpoints", BOARD}
 
 
 def finished_summary(folder: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -244,12 +258,3 @@ def _scalars(line: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float
         elif isinstance(value, int | float):
             found.append((prefix + name, float(value)))
     return found
-
-
-def _board(folder: Path) -> Any:
-    """A TensorBoard writer, where TensorBoard is installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder / "tensorboard"))

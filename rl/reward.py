@@ -56,11 +56,11 @@ class Thresholds:
         return min(self.gmin + self.sigma * step, self.gmax)
 
     def reward(self, utility: ArrayLike, step: int) -> NDArray[np.float64]:
-        """0 below g(t), 1 up to gmax, 1 + (U - gmax) / 2 from there on; same shape as ``utility``.
+        """0 below g(t), 1 up to gmax, 1 + (U - gmax) / 2 from there on; same shape as ``utility``, NaN where it is.
 
         >>> Thresholds(2.0, 3.5, 0.001).reward([1.0, 3.0, 4.0], 0)
         array([0.  , 1.  , 1.25])
         """
         u = np.asarray(utility, np.float64)
-        above = np.where(u >= self.gmax, 1.0 + (u - self.gmax) / 2.0, 1.0)
-        return np.where(u < self.at(step), 0.0, above)
+        g = self.at(step)
+        return np.select([u >= self.gmax, u >= g, u < g], [1.0 + (u - self.gmax) / 2.0, 1.0, 0.0], np.nan)

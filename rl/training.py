@@ -273,7 +273,7 @@ class Training:
         load: Callable[..., Plant] = type(self._plant).load  # type: ignore[attr-defined]
         self._plant, self._begun = load(checkpoint.folder / "plant", scenario=self.request.scenario), True
         if self._records is not None:
-            self._records.rewind(checkpoint.state["metrics"])
+            self._records.rewind(checkpoint.state["metrics"], checkpoint.interactions)
 
 
 def train(
