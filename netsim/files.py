@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from netsim.errors import InputError
+
 
 def cache_root() -> Path:
     """Where compiled kernels and measured baselines are kept: ``SLICETWIN_CACHE``, else the user's cache folder."""
@@ -52,3 +54,24 @@ def sha256(path: Path) -> str:
 def to_json(value: Any) -> str:
     """JSON with a line per entry, keys in the order given, no NaN; the same text for the same value."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def lock(folder: Path) -> int:
+    """Hold a folder against other runs until this process ends or closes the descriptor that is returned.
+
+    Raises
+    ------
+    InputError
+        If another run holds it.
+    """
+    descriptor = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:  # no such locks on this system
+        return descriptor
+    except OSError:
+        os.close(descriptor)
+        raise InputError(f"another run is writing {folder}") from None
+    return descriptor

@@ -66,9 +66,9 @@ def request_of(
     )
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on."""
-    return {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
+def versions(*more: str) -> dict[str, str]:
+    """Versions of Python, of the packages that results depend on, and of further ones."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in (*_PACKAGES, *more)}}
 
 
 def _version(package: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from netsim.errors import InputError, RunError
-from netsim.files import sha256, sync_folder, temporary, to_json, write_atomic
+from netsim.files import lock, sha256, sync_folder, temporary, to_json, write_atomic
 from netsim.fingerprint import Fingerprint
 from netsim.provenance import Request, differences
 from netsim.report import PeriodReport
@@ -147,7 +147,7 @@ class RunDirectory:
         self._fingerprint = Fingerprint(slice_names)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(folder)
+            self._lock = lock(folder)
             for name in sorted(_own_names()):
                 (folder / name).unlink(missing_ok=True)
             self._write_manifest(finished=False, summary=None)
@@ -240,18 +240,3 @@ class RunDirectory:
     def _release(self) -> None:
         (self.folder / ".lock").unlink(missing_ok=True)
         os.close(self._lock)
-
-
-def _lock(folder: Path) -> int:
-    """Hold the folder against other runs until this process ends or lets go."""
-    descriptor = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
-    try:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:  # no such locks on this system
-        return descriptor
-    except OSError:
-        os.close(descriptor)
-        raise InputError(f"another run is writing {folder}") from None
-    return descriptor

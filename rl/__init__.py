@@ -1,1 +1,8 @@
-"""Agents that learn to split the carrier. Nothing is here yet: this version of slicetwin is the simulator."""
+"""Reinforcement learning for network slicing: agents that learn on any plant.
+
+Importing it makes ``gymnasium.make("netsim/Slicing-v0")`` work.
+"""
+
+from rl.registration import register
+
+register()

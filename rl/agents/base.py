@@ -1,0 +1,197 @@
+"""What every agent is: a greedy policy, a memory, an update, and parameters in one flat vector."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from netsim import allocations
+from netsim.scenario import Scenario
+from rl import draws
+from rl.networks import Parameters
+from rl.observation import Encoder
+from rl.replay import Arrays, Batch, Floats, Replay, Transitions
+from rl.reward import Thresholds
+
+Rate = Annotated[float, Field(gt=0, le=1)]
+Width = Annotated[int, Field(ge=1, le=65_536)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+class AgentConfig(BaseModel):
+    """Hyper-parameters that all agents have."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    discount: Annotated[float, Field(ge=0, lt=1)] = 0.8
+    """lambda of eq. 10, per period."""
+    learning_rate: Rate = 5e-4
+    """Step size of Adam."""
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 32
+    """Transitions in an update."""
+    replay_capacity: Annotated[int, Field(ge=1, le=10_000_000)] = 50_000
+    """Transitions kept."""
+    learning_starts: Annotated[int, Field(ge=1)] = 200
+    """Transitions seen before the first update."""
+    target_rate: Rate = 0.01
+    """How far the target network moves towards the learned one at each update."""
+    epsilon_final: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Share of random actions in the end: epsilon = final + (1 - final) exp(-t / decay)."""
+    epsilon_decay_interactions: Annotated[float, Field(gt=0)] = 3000.0
+    """Interactions in which the share of random actions above the final one falls to 1/e."""
+
+    def epsilon(self, interaction: int) -> float:
+        """Probability of a random allocation at an interaction, numbered from 0."""
+        decayed = np.exp(-interaction / self.epsilon_decay_interactions)
+        return float(self.epsilon_final + (1.0 - self.epsilon_final) * decayed)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What there is to decide, the same for every agent of a scenario."""
+
+    units: int
+    """Units that an allocation sums to."""
+    encoder: Encoder
+    thresholds: Thresholds
+    seed: int
+    """Of all draws of learning."""
+
+    @classmethod
+    def of(cls, scenario: Scenario, budget: int, seed: int) -> "Task":
+        """The task of a scenario when ``budget`` interactions are to be had."""
+        return cls(scenario.carrier.units, Encoder.of(scenario), Thresholds.of(scenario, budget), seed)
+
+    @property
+    def n_slices(self) -> int:
+        """N."""
+        return self.encoder.size
+
+    @property
+    def n_actions(self) -> int:
+        """Allocations, numbered in lexicographic order."""
+        return allocations.count(self.units, self.n_slices)
+
+    def allocation(self, action: int) -> tuple[int, ...]:
+        """The allocation of a number."""
+        return allocations.unrank(int(action), self.units, self.n_slices)
+
+    def shares(self) -> Floats:
+        """Every allocation as shares w / W of the carrier, shape ``(actions, N)``."""
+        table = allocations.enumerate_all(self.units, self.n_slices)
+        return (table / self.units).astype(np.float32)
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """What training, the loops of a digital twin and evaluation know of an agent."""
+
+    name: ClassVar[str]
+    task: Task
+    memory: Replay
+    parameters: Parameters
+    """What is learned: the weights that eq. 8 averages and a policy is exported from."""
+    updates: int
+    """Updates done."""
+
+    @property
+    def config(self) -> AgentConfig:
+        """Its hyper-parameters."""
+
+    def scores(self, states: Floats) -> Floats:
+        """Q(s, a) of every allocation, shape ``(B, actions)``, for states of shape ``(B, N)``."""
+
+    def act(self, states: Floats) -> NDArray[np.int64]:
+        """The greedy allocation's number for each state, shape ``(B,)``."""
+
+    def remember(self, state: Floats, action: int, utility: float, next_state: Floats) -> None:
+        """Keep one transition."""
+
+    def update(self, step: int) -> float | None:
+        """One gradient step on remembered transitions, rewarded by the threshold of ``step``; the loss.
+
+        ``None`` as long as fewer than ``learning_starts`` transitions have been seen.
+        """
+
+    def learn(self, batch: Batch) -> float:
+        """One gradient step on the given transitions; the loss."""
+
+    def loss(self, parameters: Parameters, batch: Batch) -> Tensor:
+        """The loss at other parameters, for autograd to follow: the equations without tricks."""
+
+    def empower(self, other: Tensor, keep: float) -> None:
+        """Eq. 8: parameters <- keep * parameters + (1 - keep) * other; the target follows, Adam starts afresh."""
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """All that is needed to go on, memory excluded."""
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become what :meth:`to_arrays` gave."""
+
+
+class Learner:
+    """What the agents share: memory, sampling, rewards, and keeping tensors."""
+
+    def __init__(
+        self, task: Task, config: AgentConfig, device: str, whose: str, dtype: torch.dtype = torch.float32
+    ) -> None:
+        self.task = task
+        self.device, self.dtype = torch.device(device), dtype
+        self.memory = Replay(config.replay_capacity, task.n_slices)
+        self.updates = 0
+        self._whose = whose
+        self._settings = config
+
+    def remember(self, state: Floats, action: int, utility: float, next_state: Floats) -> None:
+        """Keep one transition."""
+        self.memory.add(state, action, utility, next_state)
+
+    def sample(self, step: int) -> Batch | None:
+        """A batch drawn with replacement from the memory; ``None`` while there is too little in it."""
+        settings = self._settings
+        if self.memory.added < settings.learning_starts:
+            return None
+        places = draws.whole(
+            self.task.seed, draws.REPLAY, self.updates, settings.batch_size, len(self.memory), self._whose
+        )
+        return self.rewarded(self.memory.take(places), step)
+
+    def rewarded(self, transitions: Transitions, step: int) -> Batch:
+        """Transitions with the reward that their utilities have at ``step``."""
+        rewards = self.task.thresholds.reward(transitions.utilities, step).astype(np.float32)
+        return Batch(transitions.states, transitions.actions, rewards, transitions.next_states)
+
+    def tensors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """States, actions, rewards and next states on the agent's device."""
+        states, actions, rewards, next_states = (self.tensor(array) for array in batch)
+        return states, actions, rewards, next_states
+
+    def tensor(self, array: NDArray[Any]) -> Tensor:
+        """An array on the agent's device, real numbers in the agent's precision."""
+        made = torch.from_numpy(np.ascontiguousarray(array))
+        return made.to(self.device, self.dtype if made.is_floating_point() else None)
+
+
+def tensors_to_arrays(tensors: dict[str, Tensor]) -> dict[str, NDArray[Any]]:
+    """Copies on the CPU."""
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
+
+
+def arrays_into_tensors(arrays: Arrays, tensors: dict[str, Tensor]) -> None:
+    """Write stored arrays over tensors of the same shapes.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If one is missing, or of another shape or type.
+    """
+    for name, tensor in tensors.items():
+        stored = torch.from_numpy(np.array(arrays[name]))
+        if (stored.shape, stored.dtype) != (tensor.shape, tensor.dtype):
+            rule, got = (f"{each.dtype} of shape {tuple(each.shape)}" for each in (tensor, stored))
+            raise ValueError(f"{name}: must be {rule}, got {got}")
+        tensor.copy_(stored)

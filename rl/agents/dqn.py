@@ -1,0 +1,140 @@
+"""Deep Q-network (Mnih et al., 2015), the paper's reference [32]."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rl.agents.base import AgentConfig, Learner, Task, Width, arrays_into_tensors, tensors_to_arrays
+from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, relu_layers
+from rl.optimiser import Adam
+from rl.replay import Arrays, Batch, Floats
+
+
+class DqnConfig(AgentConfig):
+    """Hyper-parameters of DQN and Double DQN."""
+
+    hidden: tuple[Width, ...] = (256, 256, 128, 128)
+    """Widths of the hidden layers."""
+
+
+class Dqn(Learner):
+    """Learns Q(s, .) with one output per allocation from y = r + lambda max_a Q'(s', a), Q' the slowly moving target.
+
+    The loss is the mean over the batch of (Q(s, a) - y)^2.
+    """
+
+    name: ClassVar[str] = "dqn"
+    Config: ClassVar[type[DqnConfig]] = DqnConfig
+
+    def __init__(
+        self,
+        task: Task,
+        config: DqnConfig | None = None,
+        device: str = "cpu",
+        whose: str = "",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.config = config or DqnConfig()
+        super().__init__(task, self.config, device, whose, dtype)
+        widths = [task.n_slices, *self.config.hidden]
+        shapes = mlp_shapes("hidden", widths) | mlp_shapes("head", [widths[-1], task.n_actions])
+        self.parameters = Parameters.drawn(shapes, task.seed, whose, self.device, dtype)
+        self.target = self.parameters.like(self.parameters.flat.clone())
+        self._adam = Adam(
+            self.parameters, self.config.learning_rate, target=self.target, target_rate=self.config.target_rate
+        )
+        batch = self.config.batch_size
+        self._hidden = Layers(self.parameters, "hidden", batch)
+        self._target_hidden = Layers(self.target, "hidden", batch)
+        self._scores = self.parameters.flat.new_empty(batch, task.n_actions)
+
+    # -- acting ------------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def scores(self, states: Floats) -> Floats:
+        """Q(s, .), shape ``(B, actions)``."""
+        q: Floats = self.q(self.parameters, self.tensor(states)).cpu().numpy()
+        return q
+
+    @torch.no_grad()
+    def act(self, states: Floats) -> NDArray[np.int64]:
+        """argmax_a Q(s, a), the first of equals."""
+        actions: NDArray[np.int64] = best_actions(self.q(self.parameters, self.tensor(states))).cpu().numpy()
+        return actions
+
+    # -- the equations -----------------------------------------------------------------------------------------------
+
+    def q(self, parameters: Parameters, states: Tensor) -> Tensor:
+        """Q(s, .; theta), shape ``(B, actions)``."""
+        return linear(parameters, "head.0", relu_layers(parameters, "hidden", states))
+
+    def next_values(self, parameters: Parameters, next_states: Tensor) -> Tensor:
+        """max_a Q'(s', a), shape ``(B,)``."""
+        return self.q(self.target, next_states).max(dim=1).values
+
+    def loss(self, parameters: Parameters, batch: Batch) -> Tensor:
+        """Mean of (Q(s, a; theta) - r - lambda max_a' Q'(s', a'))^2."""
+        states, actions, rewards, next_states = self.tensors(batch)
+        with torch.no_grad():
+            targets = rewards + self.config.discount * self.next_values(parameters, next_states)
+        chosen = self.q(parameters, states).gather(1, actions[:, None])[:, 0]
+        return ((chosen - targets) ** 2).mean()
+
+    # -- the same, quickly -------------------------------------------------------------------------------------------
+
+    def update(self, step: int) -> float | None:
+        """One gradient step on remembered transitions, rewarded by the threshold of ``step``; the loss."""
+        batch = self.sample(step)
+        return None if batch is None else self.learn(batch)
+
+    @torch.no_grad()
+    def learn(self, batch: Batch) -> float:
+        """One gradient step of :meth:`loss`, of which only the chosen rows of the head are computed."""
+        states, actions, rewards, next_states = self.tensors(batch)
+        targets = rewards + self.config.discount * self._quick_next_values(next_states)
+        h = self._hidden.forward(states)
+        weight, bias = self.parameters["head.0.weight"], self.parameters["head.0.bias"]
+        rows = weight[actions]
+        errors = (h * rows).sum(dim=1) + bias[actions] - targets
+        slopes = errors * (2.0 / len(errors))
+        weight_gradient, bias_gradient = (self._adam.gradients[f"head.0.{part}"] for part in ("weight", "bias"))
+        weight_gradient.index_add_(0, actions, h * slopes[:, None])
+        bias_gradient.index_add_(0, actions, slopes)
+        self._hidden.backward(rows * slopes[:, None], self._adam.gradients)
+        self._adam.step()
+        weight_gradient[actions] = 0.0  # all other rows have stayed zero
+        bias_gradient[actions] = 0.0
+        self.updates += 1
+        return float(errors @ errors) / len(errors)
+
+    def _quick_next_values(self, next_states: Tensor) -> Tensor:
+        return self._all_scores(self.target, self._target_hidden.forward(next_states)).amax(dim=1)
+
+    def _all_scores(self, parameters: Parameters, h: Tensor) -> Tensor:
+        out = self._scores[: len(h)]
+        return torch.addmm(parameters["head.0.bias"], h, parameters["head.0.weight"].t(), out=out)
+
+    # -- parameters --------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def empower(self, other: Tensor, keep: float) -> None:
+        """Eq. 8: parameters <- keep * parameters + (1 - keep) * other; the target follows, Adam starts afresh."""
+        self.parameters.flat.mul_(keep).add_(other.to(self.device), alpha=1.0 - keep)
+        self.target.flat.copy_(self.parameters.flat)
+        self._adam.reset()
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Weights, target, Adam's moments, updates done."""
+        return {**tensors_to_arrays(self._tensors()), "counts": np.array([self.updates, self._adam.steps], np.int64)}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become what :meth:`to_arrays` gave."""
+        arrays_into_tensors(arrays, self._tensors())
+        self.updates, self._adam.steps = map(int, arrays["counts"])
+
+    def _tensors(self) -> dict[str, Tensor]:
+        moments = {f"adam.{name}": tensor for name, tensor in self._adam.tensors().items()}
+        return {"parameters": self.parameters.flat, "target": self.target.flat, **moments}

@@ -1,0 +1,160 @@
+"""Double DQN that scores allocations by what they are: Q(s, w) with the allocation w as an input.
+
+The networks of the paper have one output per allocation, so what is learned of 1/70/29 says nothing of 1/71/28. A
+digital twin is fed w and can tell; this agent can too, without a twin. It shows which of the two helps.
+
+    Q(s, w) = phi(s) . psi(w) / sqrt(d)
+
+with two networks phi and psi into d dimensions, so that all allocations are scored by one matrix product.
+"""
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rl.agents.base import AgentConfig, Learner, Task, Width, arrays_into_tensors, tensors_to_arrays
+from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, relu_layers
+from rl.optimiser import Adam
+from rl.replay import Arrays, Batch, Floats
+
+
+class FeatureConfig(AgentConfig):
+    """Hyper-parameters of the agent that scores allocations by their features."""
+
+    hidden: tuple[Width, ...] = (64, 64)
+    """Widths of the hidden layers of phi and of psi."""
+    dimensions: Width = 64
+    """d."""
+
+
+class FeatureDdqn(Learner):
+    """Learns Q(s, w) from y = r + lambda Q'(s', argmax_w Q(s', w)), the mean of (Q(s, w) - y)^2 as its loss."""
+
+    name: ClassVar[str] = "feature-ddqn"
+    Config: ClassVar[type[FeatureConfig]] = FeatureConfig
+
+    def __init__(
+        self,
+        task: Task,
+        config: FeatureConfig | None = None,
+        device: str = "cpu",
+        whose: str = "",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.config = config = config or FeatureConfig()
+        super().__init__(task, config, device, whose, dtype)
+        self._features = self.tensor(features(task.shares()))
+        self.parameters = Parameters.drawn(self._shapes(), task.seed, whose, self.device, dtype)
+        self.target = self.parameters.like(self.parameters.flat.clone())
+        self._adam = Adam(self.parameters, config.learning_rate, target=self.target, target_rate=config.target_rate)
+        self._phi, self._psi = (Layers(self.parameters, name, config.batch_size) for name in ("state", "share"))
+        self._scale = 1.0 / math.sqrt(config.dimensions)
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        n, widths, d = self.task.n_slices, self.config.hidden, self.config.dimensions
+        shapes = mlp_shapes("state", [n, *widths]) | mlp_shapes("state_out", [widths[-1], d])
+        return shapes | mlp_shapes("share", [2 * n, *widths]) | mlp_shapes("share_out", [widths[-1], d])
+
+    # -- acting ------------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def scores(self, states: Floats) -> Floats:
+        """Q(s, .), shape ``(B, actions)``."""
+        q: Floats = self.q(self.parameters, self.tensor(states)).cpu().numpy()
+        return q
+
+    @torch.no_grad()
+    def act(self, states: Floats) -> NDArray[np.int64]:
+        """argmax_w Q(s, w), the first of equals."""
+        actions: NDArray[np.int64] = best_actions(self.q(self.parameters, self.tensor(states))).cpu().numpy()
+        return actions
+
+    # -- the equations -----------------------------------------------------------------------------------------------
+
+    def q(self, parameters: Parameters, states: Tensor) -> Tensor:
+        """Q(s, .; theta) of all allocations, shape ``(B, actions)``."""
+        return tower(parameters, "state", states) @ tower(parameters, "share", self._features).t() * self._scale
+
+    def q_of(self, parameters: Parameters, states: Tensor, actions: Tensor) -> Tensor:
+        """Q(s, w; theta) of one allocation for each state, shape ``(B,)``."""
+        psi = tower(parameters, "share", self._features[actions])
+        return (tower(parameters, "state", states) * psi).sum(dim=1) * self._scale
+
+    def loss(self, parameters: Parameters, batch: Batch) -> Tensor:
+        """Mean of (Q(s, w; theta) - r - lambda Q'(s', argmax_w' Q(s', w'; theta)))^2."""
+        states, actions, rewards, next_states = self.tensors(batch)
+        with torch.no_grad():
+            targets = self._targets(parameters, rewards, next_states)
+        return ((self.q_of(parameters, states, actions) - targets) ** 2).mean()
+
+    def _targets(self, parameters: Parameters, rewards: Tensor, next_states: Tensor) -> Tensor:
+        chosen = best_actions(self.q(parameters, next_states))
+        return rewards + self.config.discount * self.q_of(self.target, next_states, chosen)
+
+    # -- the same, quickly -------------------------------------------------------------------------------------------
+
+    def update(self, step: int) -> float | None:
+        """One gradient step on remembered transitions, rewarded by the threshold of ``step``; the loss."""
+        batch = self.sample(step)
+        return None if batch is None else self.learn(batch)
+
+    @torch.no_grad()
+    def learn(self, batch: Batch) -> float:
+        """One gradient step of :meth:`loss`."""
+        states, actions, rewards, next_states = self.tensors(batch)
+        targets = self._targets(self.parameters, rewards, next_states)
+        hidden = {"state": self._phi.forward(states), "share": self._psi.forward(self._features[actions])}
+        phi, psi = (linear(self.parameters, f"{name}_out.0", h) for name, h in hidden.items())
+        errors = (phi * psi).sum(dim=1) * self._scale - targets
+        slopes = (errors * (2.0 * self._scale / len(errors)))[:, None]
+        self._backward("state", self._phi, hidden["state"], psi * slopes)
+        self._backward("share", self._psi, hidden["share"], phi * slopes)
+        self._adam.step()
+        self.updates += 1
+        return float(errors @ errors) / len(errors)
+
+    def _backward(self, name: str, layers: Layers, h: Tensor, grad: Tensor) -> None:
+        gradients = self._adam.gradients
+        torch.mm(grad.t(), h, out=gradients[f"{name}_out.0.weight"])
+        torch.sum(grad, 0, out=gradients[f"{name}_out.0.bias"])
+        layers.backward(grad @ self.parameters[f"{name}_out.0.weight"], gradients)
+
+    # -- parameters --------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def empower(self, other: Tensor, keep: float) -> None:
+        """Eq. 8: parameters <- keep * parameters + (1 - keep) * other; the target follows, Adam starts afresh."""
+        self.parameters.flat.mul_(keep).add_(other.to(self.device), alpha=1.0 - keep)
+        self.target.flat.copy_(self.parameters.flat)
+        self._adam.reset()
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Weights, target, Adam's moments, updates done."""
+        return {**tensors_to_arrays(self._tensors()), "counts": np.array([self.updates, self._adam.steps], np.int64)}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become what :meth:`to_arrays` gave."""
+        arrays_into_tensors(arrays, self._tensors())
+        self.updates, self._adam.steps = map(int, arrays["counts"])
+
+    def _tensors(self) -> dict[str, Tensor]:
+        moments = {f"adam.{name}": tensor for name, tensor in self._adam.tensors().items()}
+        return {"parameters": self.parameters.flat, "target": self.target.flat, **moments}
+
+
+def features(shares: Floats) -> Floats:
+    """What psi is told of allocations: shares and their logarithms, shape ``(actions, 2 N)``.
+
+    An SSR rises from 0 to 1 over a range of shares that is narrow for one slice and wide for another, which the
+    logarithm puts on one scale.
+    """
+    return np.concatenate([shares, np.log(shares) / 4.0], axis=1, dtype=np.float32)
+
+
+def tower(parameters: Parameters, name: str, x: Tensor) -> Tensor:
+    """phi or psi of each row, shape ``(rows, d)``."""
+    return linear(parameters, f"{name}_out.0", relu_layers(parameters, name, x))

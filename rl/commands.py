@@ -1,0 +1,168 @@
+"""The commands that this package adds to ``netsim``. Nothing heavy is imported before a command needs it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rl.training import Request
+
+SEEDS = click.IntRange(0, (1 << 62) - 1)
+COUNT = click.IntRange(1, 10**9)
+
+
+@click.command()
+@click.argument("scenario")
+@click.option("--agent", default="ddqn", show_default=True, metavar="NAME", help="dqn, ddqn, gan-ddqn, feature-ddqn.")
+@click.option("--interactions", type=COUNT, default=10_000, show_default=True, metavar="N", help="Periods to spend.")
+@click.option("--seed", type=SEEDS, default=0, show_default=True, metavar="S", help="Seed of network and learning.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for the training.")
+@click.option("--resume", is_flag=True, help="Go on with the training in DIR from its newest checkpoint.")
+@click.option("--force", is_flag=True, help="Replace the training in DIR.")
+@click.option("--device", default="cpu", show_default=True, help="Where the networks are: cpu, cuda, cuda:1, ...")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the scenario.")
+@click.option("--hyper", multiple=True, metavar="KEY=VALUE", help="Override a hyper-parameter of the agent.")
+@click.option("--training", multiple=True, metavar="KEY=VALUE", help="Override a setting of the training.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def train(
+    scenario: str,
+    agent: str,
+    interactions: int,
+    seed: int,
+    out: Path | None,
+    resume: bool,
+    force: bool,
+    device: str,
+    overrides: tuple[str, ...],
+    hyper: tuple[str, ...],
+    training: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train an agent on SCENARIO, and show how good its greedy policy has become.
+
+    `netsim train table1 --agent ddqn --hyper learning_rate=1e-3 --training evaluate_every=250 --out runs/ddqn` keeps
+    metrics and checkpoints in runs/ddqn; the controller agent:runs/ddqn then plays the greedy policy.
+    """
+    if (resume or force) and out is None:
+        raise click.UsageError("--resume and --force need --out DIR")
+    if resume and force:
+        raise click.UsageError("--force replaces the training in DIR, --resume goes on with it: give one of them")
+    from rl.console import learning_bar, print_training
+    from rl.settings import settings_of
+    from rl.training import TrainingConfig, train
+
+    asked = settings_of("training", TrainingConfig, (*training, f"interactions={interactions}"))
+    request = _request(scenario, overrides, agent, hyper, asked, seed, device)
+    with learning_bar(hidden=quiet or as_json) as progress:
+        summary = train(request, out, resume=resume, force=force, progress=progress, notice=_notice)
+    if as_json:
+        _echo_json(summary)
+    elif not quiet:
+        print_training(summary, out)
+
+
+def _request(
+    scenario: str, overrides: tuple[str, ...], agent: str, hyper: tuple[str, ...], asked: Any, seed: int, device: str
+) -> "Request":
+    from netsim.loading import load_scenario
+    from rl.agents import AGENTS, configured
+    from rl.settings import checked_device, settings_of
+    from rl.training import Request
+
+    kind = AGENTS.get(agent)
+    config = configured(agent, {}) if kind is None else settings_of(agent, kind.Config, hyper)
+    return Request(load_scenario(scenario, overrides), agent, config, asked, seed, checked_device(device))
+
+
+@click.command()
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.option("--scenario", metavar="NAME", help="What to play it on; without it what the agent was trained on.")
+@click.option("--periods", type=COUNT, default=500, show_default=True, metavar="N", help="Periods for each seed.")
+@click.option("--seed", type=SEEDS, default=1_000_000, show_default=True, metavar="S", help="The first seed.")
+@click.option("--seeds", type=click.IntRange(1, 10_000), default=10, show_default=True, metavar="K", help="How many.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the scenario.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON, of several targets as a list.")
+@click.option("--quiet", is_flag=True, help="No progress bar and no table.")
+def evaluate(
+    targets: tuple[str, ...],
+    scenario: str | None,
+    periods: int,
+    seed: int,
+    seeds: int,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Play TARGETs, folders of trainings or any controllers, on held-out seeds beside best-static.
+
+    All controllers meet the same packets and the same fading, so their figures can be compared. Of several trainings
+    of one agent the mean over trainings is shown too.
+    """
+    from netsim.console import progress_bar
+    from netsim.loading import load_scenario
+    from rl.console import print_evaluation, print_trainings
+    from rl.evaluation import controller_of
+    from rl.evaluation import evaluate as play
+
+    controllers, folders = zip(*(controller_of(target) for target in targets), strict=True)
+    if scenario is None and folders[0] is None:
+        raise click.UsageError(f"{targets[0]!r} is no folder of a training; for a controller give --scenario NAME too")
+    loaded = load_scenario(scenario, overrides) if scenario is not None else _trained_on(folders[0], overrides)
+    with progress_bar(hidden=quiet or as_json) as progress:
+        figures = play(loaded, controllers, periods=periods, first_seed=seed, seeds=seeds, progress=progress)
+    if as_json:
+        _echo_json(figures if len(figures) > 1 else figures[0])
+    elif not quiet and len(figures) == 1:
+        print_evaluation(figures[0])
+    elif not quiet:
+        print_trainings(figures, [None if folder is None else _agent_of(folder) for folder in folders])
+
+
+def _agent_of(folder: Path) -> str:
+    from rl.policy import trained
+
+    name: str = trained(folder)[0]["agent"]
+    return name
+
+
+def _trained_on(folder: "Path | None", overrides: tuple[str, ...]) -> Any:
+    """The scenario of a training, its own overrides included, with further ones."""
+    from netsim.loading import dump_scenario, parse_scenario
+    from rl.policy import trained
+
+    assert folder is not None
+    scenario = trained(folder)[1]
+    if not overrides:
+        return scenario
+    return parse_scenario(dump_scenario(scenario), f"scenario of {folder}", overrides, folder=scenario.folder)
+
+
+@click.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the files go.")
+@click.option("--onnx", is_flag=True, help="Write policy.onnx too.")
+def export(run_dir: Path, out: Path, onnx: bool) -> None:
+    """Write the policy that was trained in RUN_DIR as plain numpy (policy.py, policy.npz), and as ONNX.
+
+    The files are checked to choose what the agent chooses in a thousand states.
+    """
+    from rl.export import export as write
+    from rl.policy import load_agent
+
+    _echo_json(write(load_agent(run_dir, notice=_notice), out, onnx=onnx))
+
+
+def _notice(text: str) -> None:
+    click.echo(f"netsim: {text}", err=True)
+
+
+def _echo_json(value: object) -> None:
+    from netsim.files import to_json
+
+    click.echo(to_json(value), nl=False)
+
+
+COMMANDS = (train, evaluate, export)

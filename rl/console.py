@@ -1,0 +1,123 @@
+"""What training and evaluation show."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from netsim.console import WIDTH, interval, number
+from netsim.faults import printable
+
+LearningProgress = Callable[[int, int, Mapping[str, Any]], None]
+
+
+@contextmanager
+def learning_bar(hidden: bool) -> Iterator[LearningProgress | None]:
+    """A bar on standard error with the newest figures: reward, U, SSR per slice, epsilon, interactions a second."""
+    console = Console(stderr=True)
+    if hidden or not console.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(done: int, total: int, line: Mapping[str, Any]) -> None:
+            speed = bar.tasks[task].speed or 0.0
+            bar.update(task, completed=done, total=total, description=_told(line, speed))
+
+        yield show
+
+
+def _told(line: Mapping[str, Any], per_s: float) -> str:
+    ssr = " ".join(f"{escape(printable(name))} {value:.3f}" for name, value in line["ssr"].items())
+    figures = f"reward {line['reward']:.3f}  U {line['utility']:.3f}  SSR {ssr}  epsilon {line['epsilon']:.2f}"
+    return f"{figures}  {per_s:.0f}/s"
+
+
+def print_training(summary: Mapping[str, Any], out: Path | None) -> None:
+    """What a training came to."""
+    console = _wide()
+    ledger, exploring, greedy = summary["ledger"], summary["exploring"], summary["greedy"]
+    name = escape(printable(summary["scenario"]))
+    console.print(
+        f"{summary['agent']} on {name}, seed {summary['seed']}: {ledger['real_interactions']} interactions, "
+        f"{ledger['gradient_steps']} updates"
+    )
+    table = Table("", box=SIMPLE_HEAD, pad_edge=False)
+    slices = list(exploring["ssr"])
+    for heading in ("U", *(f"SSR {escape(printable(each))}" for each in slices)):
+        table.add_column(heading, justify="right", no_wrap=True)
+    held_out = [interval(greedy["ssr"][each], 4) for each in slices]
+    table.add_row("greedy, held-out seeds", interval(greedy["utility"], 4), *held_out)
+    learned = [number(exploring["ssr"][each], 4) for each in slices]
+    table.add_row("while learning", number(exploring["utility"], 4), *learned)
+    console.print(table)
+    broken = sum(exploring["violations"].values())
+    console.print(f"cost of learning: {broken} packets without what their SLA promises")
+    if out is not None:
+        console.print(f"results: {escape(printable(str(out)))}")
+
+
+def _wide() -> Console:
+    console = Console(highlight=False)
+    console.width = max(console.width, WIDTH)
+    return console
+
+
+def print_evaluation(figures: Mapping[str, Any]) -> None:
+    """A controller's figures on held-out seeds."""
+    console = _wide()
+    first, last = figures["seeds"]
+    name, controller = (escape(printable(figures[key])) for key in ("scenario", "controller"))
+    console.print(f"{name}, controller {controller}, {figures['periods']} periods on each of seeds {first} to {last}")
+    table = Table("", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("mean", "95 % interval"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    rows = [
+        ("utility U", figures["utility"]),
+        ("U over best static", figures["share_of_best_static"]),
+        ("reward at g = gmax", figures["reward"]),
+        ("SE capacity, bit/s/Hz", figures["se_capacity"]),
+        *((f"SSR {escape(printable(each))}", part["ssr"]) for each, part in figures["slices"].items()),
+    ]
+    for label, figure in rows:
+        if figure is not None:
+            low, high = figure["ci95"] or (None, None)
+            table.add_row(label, number(figure["mean"], 4), f"{number(low, 4)} .. {number(high, 4)}")
+    console.print(table)
+    worst = figures["worst_slice"]
+    console.print(f"worst slice: {escape(printable(worst['name']))}, SSR {interval(worst['ssr'], 4)}")
+
+
+def print_trainings(figures: Sequence[Mapping[str, Any]], agents: Sequence[str | None]) -> None:
+    """A line per controller, and one per agent that was trained more than once."""
+    from rl.evaluation import over_trainings
+
+    console = _wide()
+    asked = figures[0]
+    first, last = asked["seeds"]
+    name = escape(printable(asked["scenario"]))
+    console.print(f"{name}, {asked['periods']} periods on each of seeds {first} to {last}")
+    table = Table("controller", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("U", "U over best static", "worst slice", "its SSR"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for each in figures:
+        worst = each["worst_slice"]
+        cells = (interval(each["utility"], 4), interval(each["share_of_best_static"], 4))
+        told = (escape(printable(worst["name"])), interval(worst["ssr"], 4))
+        table.add_row(escape(printable(each["controller"])), *cells, *told)
+    for agent in dict.fromkeys(agents):
+        mine = [each for each, whose in zip(figures, agents, strict=True) if whose == agent]
+        if agent is not None and len(mine) > 1:
+            over = over_trainings(mine)
+            cells = (interval(over["utility"], 4), interval(over["share_of_best_static"], 4))
+            table.add_row(f"{agent}, mean of {len(mine)} trainings", *cells, "", "")
+    console.print(table)

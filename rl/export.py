@@ -1,0 +1,208 @@
+"""A trained policy to take along: ONNX, and plain numpy without this package.
+
+Both forms take arrivals per slice and give the units per slice; they are checked to choose what the agent chooses.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netsim import allocations
+from netsim.errors import InputError, RunError
+from netsim.files import write_atomic
+from rl.agents import Agent
+from rl.agents.dqn import Dqn
+from rl.agents.feature_ddqn import FeatureDdqn, features
+from rl.agents.gan_ddqn import GanDdqn
+from rl.networks import layer_names
+
+CHECKED_STATES = 1000
+
+Layers = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+SOURCE = '''"""A slicing policy. Needs numpy and the file policy.npz beside it."""
+
+from pathlib import Path
+
+import numpy as np
+
+
+class Policy:
+    """policy(arrived) -> units per slice, for the packets that arrived per slice in the period just ended."""
+
+    def __init__(self, path=Path(__file__).with_name("policy.npz")):
+        with np.load(path) as file:
+            self.scale, self.allocations = file["scale"], file["allocations"]
+            self.layers = [(file[f"weight{i}"], file[f"bias{i}"]) for i in range(int(file["layers"]))]
+
+    def __call__(self, arrived):
+        x = (np.log1p(np.asarray(arrived, np.float64)) / self.scale).astype(np.float32)
+        for weight, bias in self.layers[:-1]:
+            x = np.maximum(weight @ x + bias, 0.0)
+        weight, bias = self.layers[-1]
+        return tuple(int(units) for units in self.allocations[np.argmax(weight @ x + bias)])
+'''
+
+
+def dense(agent: Agent) -> Layers:
+    """The greedy policy of an agent as layers with ReLU between them: weights ``(out, in)`` and biases ``(out,)``.
+
+    Raises
+    ------
+    InputError
+        If the agent is none of those known here.
+    """
+    if isinstance(agent, Dqn):
+        return [_layer(agent.parameters, name) for name in [*layer_names(agent.parameters, "hidden"), "head.0"]]
+    if isinstance(agent, FeatureDdqn):
+        return _dense_features(agent)
+    if isinstance(agent, GanDdqn):
+        return _dense_generator(agent)
+    raise InputError(f"a {type(agent).__name__} cannot be exported")
+
+
+def _layer(parameters: Any, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    weight, bias = (parameters[f"{name}.{part}"].detach().cpu().numpy().copy() for part in ("weight", "bias"))
+    return weight, bias
+
+
+def _dense_features(agent: FeatureDdqn) -> Layers:
+    """psi of all allocations is a constant matrix, so phi and it are one network with an output per allocation."""
+    parameters = agent.parameters
+    psi = features(agent.task.shares())
+    for name in layer_names(parameters, "share"):
+        weight, bias = _layer(parameters, name)
+        psi = np.maximum(psi @ weight.T + bias, 0.0)
+    out, offset = _layer(parameters, "share_out.0")
+    psi = psi @ out.T + offset
+    last, shift = _layer(parameters, "state_out.0")
+    hidden = [_layer(parameters, name) for name in layer_names(parameters, "state")]
+    return [*hidden, ((psi @ last).astype(np.float32), (psi @ shift).astype(np.float32))]
+
+
+def _dense_generator(agent: GanDdqn) -> Layers:
+    """The noise of the policy is fixed, so its embedding is a diagonal; K noises are K blocks side by side.
+
+    The advantages' head is linear, so the mean over the noises goes into it.
+    """
+    parameters, noises = agent.parameters, agent.policy_noise().cpu().numpy()
+    weight, bias = _layer(parameters, "noise.0")
+    embeddings = np.maximum(noises @ weight.T + bias, 0.0)
+    state = _layer(parameters, "state.0")
+    common, advantage, head = (_layer(parameters, f"{name}.0") for name in ("common", "advantage", "advantages"))
+    blocks = [common[0] * e for e in embeddings]
+    k = len(embeddings)
+    wide = np.kron(np.eye(k, dtype=np.float32), advantage[0])
+    return [
+        state,
+        (np.concatenate(blocks), np.tile(common[1], k)),
+        (wide, np.tile(advantage[1], k)),
+        (np.tile(head[0], k) / np.float32(k), head[1]),
+    ]
+
+
+def export(agent: Agent, folder: Path, *, onnx: bool) -> dict[str, Any]:
+    """Write ``policy.npz`` with ``policy.py``, and ``policy.onnx`` if asked for; return what was checked.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written, or ONNX is asked for and not installed.
+    RunError
+        A written policy does not choose what the agent chooses.
+    """
+    layers = dense(agent)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_numpy(agent, layers, folder)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
+    checked = {"numpy": _agreement(agent, _numpy_actions(folder))}
+    if onnx:
+        checked["onnx"] = _agreement(agent, _write_onnx(agent, layers, folder / "policy.onnx"))
+    wrong = [name for name, share in checked.items() if share < 1.0]
+    if wrong:
+        raise RunError(f"{folder}: {', '.join(wrong)} do not choose what the agent chooses: {checked}")
+    return {"states_checked": CHECKED_STATES, "agreement": checked, "layers": [list(w.shape) for w, _ in layers]}
+
+
+# -- the two forms -----------------------------------------------------------------------------------------------------
+
+
+def _write_numpy(agent: Agent, layers: Layers, folder: Path) -> None:
+    task = agent.task
+    arrays: dict[str, NDArray[Any]] = {
+        "layers": np.array(len(layers)),
+        "scale": np.array(task.encoder.scale),
+        "allocations": allocations.enumerate_all(task.units, task.n_slices),
+    }
+    for i, (weight, bias) in enumerate(layers):
+        arrays |= {f"weight{i}": weight, f"bias{i}": bias}
+    np.savez(folder / "policy.npz", **arrays)  # type: ignore[arg-type]
+    write_atomic(folder / "policy.py", SOURCE)
+
+
+def _numpy_actions(folder: Path) -> Any:
+    """The written policy's choices, as numbers of allocations, for arrivals of shape ``(B, N)``."""
+    scope: dict[str, Any] = {"__file__": str(folder / "policy.py"), "__name__": "policy"}
+    exec(compile((folder / "policy.py").read_text(encoding="utf-8"), "policy.py", "exec"), scope)
+    policy = scope["Policy"]()
+    return lambda arrived: np.array([allocations.rank(policy(row)) for row in arrived])
+
+
+def _write_onnx(agent: Agent, layers: Layers, path: Path) -> Any:
+    """A graph from ``arrived`` (float32, ``(B, N)``) to ``action`` (int64, ``(B,)``) and ``units`` (``(B, N)``)."""
+    try:
+        import onnx
+        import onnxruntime
+        from onnx import TensorProto, helper, numpy_helper
+    except ImportError:
+        raise InputError("ONNX is not installed; `pip install 'slicetwin[onnx]'`, or export without it") from None
+    task = agent.task
+    constants = {
+        "one": np.array(1.0, np.float32),
+        "scale": np.array(task.encoder.scale, np.float32),
+        "allocations": allocations.enumerate_all(task.units, task.n_slices),
+    }
+    nodes = [
+        helper.make_node("Add", ["arrived", "one"], ["shifted"]),
+        helper.make_node("Log", ["shifted"], ["logarithm"]),
+        helper.make_node("Div", ["logarithm", "scale"], ["h0"]),
+    ]
+    for i, (weight, bias) in enumerate(layers):
+        constants |= {f"weight{i}": weight, f"bias{i}": bias}
+        last = i == len(layers) - 1
+        out = "scores" if last else f"z{i}"
+        nodes.append(helper.make_node("Gemm", [f"h{i}", f"weight{i}", f"bias{i}"], [out], transB=1))
+        if not last:
+            nodes.append(helper.make_node("Relu", [out], [f"h{i + 1}"]))
+    nodes.append(helper.make_node("ArgMax", ["scores"], ["action"], axis=1, keepdims=0))
+    nodes.append(helper.make_node("Gather", ["allocations", "action"], ["units"], axis=0))
+    graph = helper.make_graph(
+        nodes,
+        "slicing_policy",
+        [helper.make_tensor_value_info("arrived", TensorProto.FLOAT, ["cells", task.n_slices])],
+        [
+            helper.make_tensor_value_info("action", TensorProto.INT64, ["cells"]),
+            helper.make_tensor_value_info("units", TensorProto.INT64, ["cells", task.n_slices]),
+        ],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    write_atomic(path, model.SerializeToString())
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda arrived: session.run(["action"], {"arrived": arrived.astype(np.float32)})[0]
+
+
+def _agreement(agent: Agent, actions: Any) -> float:
+    """Share of states in which a policy chooses what the agent does, or what it scores the same to six digits."""
+    task = agent.task
+    spread = np.random.Generator(np.random.Philox(task.seed)).uniform(0.5, 1.5, (CHECKED_STATES, task.n_slices))
+    arrived = np.rint(np.expm1(np.array(task.encoder.scale)) * spread)
+    scores = agent.scores(task.encoder(arrived))
+    best = scores.max(axis=1)
+    chosen = scores[np.arange(CHECKED_STATES), actions(arrived)]
+    return float((best - chosen <= 1e-6 * (1.0 + np.abs(best))).mean())

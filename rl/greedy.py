@@ -1,0 +1,67 @@
+"""How good an agent's greedy policy is, on seeds it has not learned from: many cells of a scenario in lockstep."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import netsim
+from netsim.scenario import Scenario
+from netsim.statistics import Figure, proportion, ratio
+from rl.agents import Agent
+
+HELD_OUT_SEED = 1 << 62
+"""Seeds from here on are for evaluation while training goes on; users choose from below."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What B cells gave, each with a seed of its own."""
+
+    utilities: NDArray[np.float64]
+    """Mean U of each cell, shape ``(B,)``."""
+    satisfied: NDArray[np.int64]
+    """Packets per cell and slice, shape ``(B, N)``."""
+    resolved: NDArray[np.int64]
+    """Shape ``(B, N)``."""
+
+    @property
+    def utility(self) -> Figure:
+        """Mean U, with its interval over cells."""
+        return mean_over_seeds(self.utilities)
+
+    def ssr(self, n: int) -> Figure:
+        """SSR of a slice, pooled, with its interval over cells."""
+        return proportion(self.satisfied[:, n], self.resolved[:, n])
+
+
+class GreedyEvaluation:
+    """Plays greedy policies on the same held-out cells, so that policies meet the same packets and fading."""
+
+    def __init__(self, scenario: Scenario, seeds: Sequence[int], periods: int) -> None:
+        """Use one cell per seed, for ``periods`` periods after the one under the initial allocation."""
+        self.scenario, self.periods = scenario, periods
+        self._batch = netsim.SimulationBatch(scenario, seeds)
+
+    def play(self, agent: Agent) -> Played:
+        """Play the greedy policy of an agent from time 0."""
+        columns = self._batch.reset().columns
+        total = np.zeros(len(self._batch))
+        satisfied, resolved = (np.zeros(columns["arrived"].shape, np.int64) for _ in range(2))
+        for _ in range(self.periods):
+            actions = agent.act(agent.task.encoder(columns["arrived"]))
+            columns = self._batch.step([agent.task.allocation(action) for action in actions]).columns
+            total += columns["utility"]
+            satisfied += columns["satisfied"]
+            resolved += columns["satisfied"] + columns["slow"] + columns["late"] + columns["dropped"]
+        return Played(total / self.periods, satisfied, resolved)
+
+
+def mean_over_seeds(values: ArrayLike) -> Figure:
+    """The mean of independent runs with Student's 95 % interval.
+
+    >>> mean_over_seeds([1.0, 2.0, 3.0]).mean
+    2.0
+    """
+    return ratio(values, np.ones(np.shape(values)))

@@ -1,0 +1,66 @@
+"""An agent that learns while it controls: the outer loop of the paper, one observation period at a time."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netsim.hooks import hookimpl
+from netsim.report import PeriodReport
+from rl import draws
+from rl.agents import Agent
+from rl.replay import Arrays, Floats
+
+
+class LearningController:
+    """A controller that explores, remembers and learns through the hooks of a run.
+
+    At the end of a period it remembers (s, a, U, s') and updates its agent; before the next one it takes a random
+    allocation with probability epsilon and the agent's greedy one otherwise.
+    """
+
+    def __init__(self, agent: Agent, updates_per_interaction: int = 1) -> None:
+        self.agent = agent
+        self.interactions = 0
+        """Periods played on the plant under an allocation of this controller."""
+        self.loss: float | None = None
+        """Of the last update."""
+        self._updates = updates_per_interaction
+        self._state: Floats = np.zeros(agent.task.n_slices, np.float32)
+        self._action: int | None = None
+
+    @hookimpl
+    def period_ended(self, report: PeriodReport) -> None:
+        """Remember what the last allocation led to, and learn."""
+        state = self.agent.task.encoder.state(report)
+        if self._action is not None:
+            self.agent.remember(self._state, self._action, report.utility, state)
+            self.interactions += 1
+            for _ in range(self._updates):
+                self.loss = self.agent.update(self.interactions)
+        self._state, self._action = state, None
+
+    @hookimpl
+    def decide_allocation(self) -> tuple[int, ...]:
+        """The next period's units per slice."""
+        task = self.agent.task
+        explore, which = draws.uniform(task.seed, draws.EXPLORATION, self.interactions, 2)
+        if explore < self.epsilon:
+            self._action = int(which * task.n_actions)
+        else:
+            self._action = int(self.agent.act(self._state[None])[0])
+        return task.allocation(self._action)
+
+    @property
+    def epsilon(self) -> float:
+        """Probability that the next allocation is random."""
+        return self.agent.config.epsilon(self.interactions)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """What a checkpoint at the end of a period keeps beside the agent."""
+        return {"interactions": np.array([self.interactions], np.int64), "state": self._state}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become what :meth:`to_arrays` kept."""
+        self.interactions = int(arrays["interactions"][0])
+        self._state = np.array(arrays["state"], np.float32)

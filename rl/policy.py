@@ -1,0 +1,79 @@
+"""A trained agent as a controller: ``agent:RUN_DIR``."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from netsim.errors import InputError, RunError
+from netsim.hooks import hookimpl
+from netsim.report import PeriodReport
+from netsim.scenario import Scenario
+from rl.agents import Agent, Task, configured, make_agent
+from rl.checkpoints import Checkpoints
+from rl.records import read_manifest
+
+
+class AgentController:
+    """The greedy policy of an agent that was trained in a folder, written ``agent:RUN_DIR``."""
+
+    def __init__(self, text: str, *, scenario: Scenario) -> None:
+        """Read the agent from its newest checkpoint.
+
+        Raises
+        ------
+        InputError
+            If there is none, or it was trained for other slices or another number of units.
+        """
+        self.agent = load_agent(Path(text), notice=lambda line: click.echo(f"netsim: {line}", err=True))
+        there, asked = (self.agent.task.n_slices, self.agent.task.units), (len(scenario.slices), scenario.carrier.units)
+        if there != asked:
+            raise InputError(
+                f"agent {text}: was trained to share {there[1]} units between {there[0]} slices, the scenario "
+                f"{scenario.name!r} has {asked[1]} units and {asked[0]} slices"
+            )
+
+    @hookimpl
+    def decide_allocation(self, report: PeriodReport) -> tuple[int, ...]:
+        """The agent's greedy allocation."""
+        task = self.agent.task
+        return task.allocation(int(self.agent.act(task.encoder.state(report)[None])[0]))
+
+
+def trained(folder: Path) -> tuple[dict[str, Any], Scenario]:
+    """The request of a training and its scenario.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no training.
+    """
+    request = read_manifest(folder)["request"]
+    where = request["folder"]
+    return request, Scenario.from_dict(request["scenario"], Path(where) if where else None)
+
+
+def load_agent(folder: Path, device: str = "cpu", notice: Callable[[str], None] = lambda text: None) -> Agent:
+    """The agent of a training as its newest whole checkpoint has it, without its memory.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no training, or no checkpoint yet.
+    RunError
+        If no checkpoint is whole, or its arrays are of another network.
+    """
+    request, scenario = trained(folder)
+    found = Checkpoints(folder / "checkpoints", every=1).newest()
+    if found is None:
+        raise InputError(f"{folder} has no checkpoint yet; let the training get on, or finish")
+    for line in found.skipped:
+        notice(line)
+    task = Task.of(scenario, request["training"]["interactions"], request["seed"])
+    agent = make_agent(request["agent"], task, configured(request["agent"], request["config"]), device)
+    try:
+        agent.restore(found.arrays("agent"))
+    except (KeyError, ValueError) as error:
+        raise RunError(f"{found.folder} does not fit the training that it is of: {error}") from None
+    return agent

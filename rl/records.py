@@ -1,0 +1,260 @@
+"""The folder of a training: its manifest, a line of metrics at a time, checkpoints, and in the end a summary.
+
+``metrics.jsonl`` holds nothing that depends on the clock, so that a resumed training leaves the same bytes;
+``timing.json`` says how long it took. Where TensorBoard is installed, the same figures go to ``tensorboard/``.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from netsim.errors import InputError, RunError
+from netsim.files import lock, sha256, temporary, to_json, write_atomic
+from netsim.provenance import differences
+from rl.board import Board
+from rl.checkpoints import Checkpoints
+
+FORMAT, FORMAT_VERSION = "slicetwin-training", 1
+MANIFEST, METRICS, SUMMARY, TIMING = "manifest.json", "metrics.jsonl", "summary.json", "timing.json"
+BOARD = "tensorboard"
+
+
+class Records:
+    """What a training writes into its folder."""
+
+    def __init__(self, folder: Path, request: Mapping[str, Any], checkpoint_every: int) -> None:
+        """Take the folder, which holds nothing or a training of the same request.
+
+        Raises
+        ------
+        InputError
+            The folder cannot be written, another run is writing it, or it holds something else.
+        """
+        self.folder = folder
+        self._request = json.loads(json.dumps(request))
+        self.checkpoints = Checkpoints(folder / "checkpoints", checkpoint_every)
+        self._started = time.perf_counter()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = lock(folder)
+            try:
+                self._take()
+            except BaseException:
+                os.close(self._lock)
+                raise
+        except OSError as error:
+            raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
+        self._board: Board | None = None
+
+    def _take(self) -> None:
+        if (self.folder / MANIFEST).exists():
+            _refuse_another(self.folder, read_manifest(self.folder), self._request)
+        elif not _names(self.folder) <= {".lock", temporary(Path(MANIFEST)).name}:
+            raise InputError(f"{self.folder} holds other things than a training; give another --out")
+        else:
+            self._write_manifest(finished=False)
+        self._metrics = (self.folder / METRICS).open("ab")
+
+    # -- metrics -----------------------------------------------------------------------------------------------------
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Write a line of metrics."""
+        try:
+            self._metrics.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+            self._metrics.flush()
+        except OSError as error:
+            raise RunError(f"cannot write {self.folder / METRICS}: {error.strerror or error}") from None
+        try:
+            if self._board is not None:
+                self._board.add(_scalars(line), line["interactions"])
+        except OSError as error:
+            raise RunError(f"cannot write {self.folder / BOARD}: {error.strerror or error}") from None
+
+    def mark(self) -> dict[str, Any]:
+        """Where the metrics stand, made durable: their length and digest.
+
+        Raises
+        ------
+        RunError
+            They cannot be written.
+        """
+        path = self.folder / METRICS
+        try:
+            self._metrics.flush()
+            os.fsync(self._metrics.fileno())
+            return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        except OSError as error:
+            raise RunError(f"cannot write {path}: {error.strerror or error}") from None
+
+    def rewind(self, mark: Mapping[str, Any], interactions: int) -> None:
+        """Cut the metrics back to the mark that was made after so many interactions.
+
+        Raises
+        ------
+        RunError
+            If they are not those that stood there when the mark was made.
+        """
+        path = self.folder / METRICS
+        content = path.read_bytes()[: mark["bytes"]]
+        if hashlib.sha256(content).hexdigest() != mark["sha256"]:
+            raise RunError(f"{path} is not the file that was written; `--force` starts again from the beginning")
+        self._metrics.truncate(mark["bytes"])
+        self._begin_board(interactions + 1)
+
+    def begin_again(self) -> None:
+        """Empty the metrics of a training that was stopped before its first checkpoint."""
+        self._metrics.truncate(0)
+        self._begin_board(0)
+
+    def _begin_board(self, interactions: int) -> None:
+        try:
+            self._board = Board(self.folder / BOARD, interactions)
+        except ImportError:
+            self._board = None
+        except OSError as error:
+            raise RunError(f"cannot write {self.folder / BOARD}: {error.strerror or error}") from None
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Write the summary and mark the training finished."""
+        try:
+            self.mark()
+            write_atomic(self.folder / SUMMARY, to_json(summary))
+            self._write_timing()
+            self._write_manifest(finished=True)
+        except OSError as error:
+            raise RunError(f"cannot write {self.folder}: {error.strerror or error}") from None
+
+    def close(self) -> None:
+        """Let the folder go. What could not be written has been told before."""
+        with suppress(OSError):
+            self._metrics.close()
+        if self._board is not None:
+            self._board.close()
+        (self.folder / ".lock").unlink(missing_ok=True)
+        os.close(self._lock)
+
+    def _write_timing(self) -> None:
+        seconds = time.perf_counter() - self._started
+        write_atomic(self.folder / TIMING, to_json({"wall_s": round(seconds, 3)}))
+
+    def _write_manifest(self, *, finished: bool) -> None:
+        written = [path for path in (self.folder / METRICS, self.folder / SUMMARY) if finished and path.exists()]
+        manifest = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "finished": finished,
+            "request": self._request,
+            "files": {path.name: {"sha256": sha256(path), "bytes": path.stat().st_size} for path in written},
+        }
+        write_atomic(self.folder / MANIFEST, to_json({**manifest, "sha256": _seal(manifest)}))
+
+
+def clear(folder: Path, force: bool) -> None:
+    """Refuse a folder that exists; with ``force`` empty one that holds a training, and refuse any other.
+
+    Raises
+    ------
+    InputError
+        Saying what to do instead.
+    """
+    if not os.path.lexists(folder):
+        return
+    if not force:
+        raise InputError(f"{folder} exists; give another --out, or --resume, or --force to replace the training in it")
+    if not folder.is_dir() or not _names(folder) <= _own_names():
+        raise InputError(f"{folder} holds other things than a training, --force does not replace them")
+    descriptor = lock(folder)
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise InputError(f"cannot replace {folder}: {error.strerror or error}") from None
+    finally:
+        os.close(descriptor)
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def _own_names() -> set[str]:
+    """What a training may leave in its folder, also if it was killed."""
+    atomic = (MANIFEST, SUMMARY, TIMING)
+    partial = (temporary(Path(name)).name for name in atomic)
+    return {*atomic, *partial, METRICS, ".lock", "checkpoints", BOARD}
+
+
+def finished_summary(folder: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The summary of a training that is done; ``None`` if the folder holds none that is.
+
+    Raises
+    ------
+    InputError
+        It is a training of another request.
+    RunError
+        Its files are not those that were written.
+    """
+    if not (folder / MANIFEST).exists():
+        return None
+    manifest = read_manifest(folder)
+    _refuse_another(folder, manifest, request)
+    if not manifest["finished"]:
+        return None
+    for name, written in manifest["files"].items():
+        if not (folder / name).is_file() or sha256(folder / name) != written["sha256"]:
+            raise RunError(f"{folder / name} is not the file that was written; `--force` starts again")
+    return json.loads((folder / SUMMARY).read_bytes())  # type: ignore[no-any-return]
+
+
+def _refuse_another(folder: Path, manifest: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+    different = differences(manifest["request"], json.loads(json.dumps(request)))
+    if different:
+        raise InputError(f"{folder} holds another training, it cannot be resumed:\n" + "\n".join(different))
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a training.
+
+    Raises
+    ------
+    InputError
+        If the folder has none, or it is damaged.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+        seal = manifest.pop("sha256")
+        whole = seal == _seal(manifest)
+    except FileNotFoundError:
+        raise InputError(f"{folder} is no training: it has no {MANIFEST}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise InputError(f"{path} is damaged or no manifest of a training; `--force` replaces the training")
+    if (manifest.get("format"), manifest.get("format_version")) != (FORMAT, FORMAT_VERSION):
+        raise InputError(f"{path} is not of the format {FORMAT} version {FORMAT_VERSION}, which this version reads")
+    return manifest  # type: ignore[no-any-return]
+
+
+def _seal(manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(to_json(dict(manifest)).encode()).hexdigest()
+
+
+def _scalars(line: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float]]:
+    """Every number of a line of metrics, by a name with slashes."""
+    found = []
+    for name, value in line.items():
+        if isinstance(value, Mapping):
+            found += _scalars(value, f"{prefix}{name}/")
+        elif isinstance(value, int | float):
+            found.append((prefix + name, float(value)))
+    return found

@@ -1,0 +1,70 @@
+"""Settings from the command line: ``key=value`` for the fields of a configuration."""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from netsim.errors import InputError
+from netsim.loadobject import suggestion
+
+Config = TypeVar("Config", bound=BaseModel)
+
+
+def settings_of(owner: str, config: type[Config], texts: Iterable[str]) -> Config:
+    """A configuration with some fields given as ``key=value``; a value with commas is a sequence, ``64,`` of one.
+
+    Raises
+    ------
+    InputError
+        A field is unknown or its value is wrong; the message has a line for each.
+    """
+    given: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"{owner}: a setting is written key=value, got {text!r}")
+        if key in given:
+            raise InputError(f"{owner}.{key}: is given twice")
+        given[key] = value.removesuffix(",").split(",") if "," in value else value
+    return checked(owner, config, given)
+
+
+def checked(owner: str, config: type[Config], given: dict[str, Any]) -> Config:
+    """A configuration from plain values.
+
+    Raises
+    ------
+    InputError
+        A field is unknown or its value is wrong; the message has a line for each.
+    """
+    try:
+        return config(**given)
+    except ValidationError as error:
+        raise InputError("\n".join(_fault(owner, config, each) for each in error.errors())) from None
+
+
+def _fault(owner: str, config: type[BaseModel], error: Any) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(config.model_fields)
+        return f"{owner}: unknown setting {key!r}{suggestion(key, config.model_fields)}; known: {known}"
+    return f"{owner}.{key}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"
+
+
+def checked_device(device: str) -> str:
+    """The device, if networks can be put there.
+
+    Raises
+    ------
+    InputError
+        Saying why they cannot.
+    """
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        why = str(error).splitlines()[0]
+        raise InputError(f"device {device!r} cannot be used: {why}; `--device cpu` works everywhere") from None
+    return device

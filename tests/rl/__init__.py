@@ -1,0 +1,1 @@
+"""Agents, environments and training."""
