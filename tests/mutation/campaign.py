@@ -36,7 +36,7 @@ class Result:
     key: str
     line: int
     operator: str
-    occurrence: int
+    nth: int
     killer: str | None
     how: str
     touches_bounds: bool
@@ -53,7 +53,7 @@ class Campaign:
         self.functions = functions
         self.again = again
         self.stages = stages
-        self.known: dict[tuple[str, int, str, int], Result] = {}
+        self.known: dict[tuple[str, str, int], Result] = {}
 
     def run(self) -> int:
         """Exit status: 0 if the pass mark is reached and every survivor is accounted for."""
@@ -108,10 +108,10 @@ class Campaign:
         if self.results.exists():
             for line in self.results.read_text().splitlines():
                 result = Result(**json.loads(line))
-                self.known[result.key, result.line, result.operator, result.occurrence] = result
+                self.known[result.key, result.operator, result.nth] = result
 
     def _keep(self, result: Result) -> None:
-        self.known[result.key, result.line, result.operator, result.occurrence] = result
+        self.known[result.key, result.operator, result.nth] = result
         self.results.parent.mkdir(parents=True, exist_ok=True)
         with self.results.open("a") as file:
             file.write(json.dumps(asdict(result)) + "\n")
@@ -144,11 +144,11 @@ def _nothing() -> None:
 
 
 def _result(mutant: Mutant, killer: str | None, how: str) -> Result:
-    return Result(mutant.key, mutant.line, mutant.operator, mutant.occurrence, killer, how, mutant.touches_bounds)
+    return Result(mutant.key, mutant.line, mutant.operator, mutant.nth, killer, how, mutant.touches_bounds)
 
 
-def _id(mutant: Mutant) -> tuple[str, int, str, int]:
-    return mutant.key, mutant.line, mutant.operator, mutant.occurrence
+def _id(mutant: Mutant) -> tuple[str, str, int]:
+    return mutant.key, mutant.operator, mutant.nth
 
 
 def _say(text: str) -> None:

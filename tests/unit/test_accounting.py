@@ -40,9 +40,11 @@ def test_a_packet_waits_for_the_edge_of_a_slot_and_no_longer(tmp_path, late_ns):
 
 
 def test_two_packets_share_the_slot_in_which_the_first_one_ends(tmp_path):
-    """Invariant 12: 300 and 900 bits at 500 bits a slot."""
+    """Invariant 12: 300 and 900 bits at 500 bits a slot, and 499 and 1."""
     packets = packets_of(arranged([[(0, 300), (0, 900), (0, 300)]], tmp_path, prb=1))
     assert latencies_ns(packets) == [SLOT_NS, 3 * SLOT_NS, 3 * SLOT_NS]
+    packets = packets_of(arranged([[(0, 499), (0, 1), (0, 1)]], tmp_path, prb=1))
+    assert latencies_ns(packets) == [SLOT_NS, SLOT_NS, 2 * SLOT_NS]
 
 
 def test_the_blocks_left_over_go_round(tmp_path):
@@ -57,6 +59,19 @@ def test_fewer_blocks_than_users_go_round(tmp_path):
     assert latencies_ns(packets) == [slots * SLOT_NS for slots in (3, 4, 4, 5, 5)]
 
 
+def test_a_block_left_over_goes_to_the_next_active_user_where_the_pointer_s_is_idle(tmp_path):
+    """QT-08's equal share: seven blocks, 3 2 2 to three users; user 1 is done, and of two users 2 has the odd one."""
+    packets = packets_of(arranged([[(0, 3000)], [(0, 1000)], [(0, 3000)]], tmp_path, prb=7))
+    assert latencies_ns(packets) == [2 * SLOT_NS, SLOT_NS, 2 * SLOT_NS]
+
+
+@pytest.mark.parametrize("users", [3, 64, 128])
+def test_the_pointer_goes_round_after_the_last_user(tmp_path, users):
+    """QT-08's equal share, of one block that goes round twice; 64 users fill a word of the active set."""
+    packets = packets_of(arranged([[(0, 2 * PRB_BITS)]] * users, tmp_path, prb=1))
+    assert latencies_ns(packets) == [(users + 1 + k) * SLOT_NS for k in range(users)]
+
+
 def test_every_block_is_granted_while_somebody_has_packets(tmp_path):
     """Invariant 3: four blocks in each of six slots, whoever of three users is active."""
     report = Simulation(arranged([[(0, 3000)], [(0, 2500)], [(0, 6000)]], tmp_path, prb=4, slots=6)).reset()
@@ -68,6 +83,31 @@ def test_blocks_that_nobody_needs_are_granted_all_the_same(tmp_path, kind):
     """Invariant 3, of the schedulers that rank."""
     scenario = arranged([[(0, 10)], [(0, 20)]], tmp_path, prb=8, slots=1, scheduler={"kind": kind})
     assert Simulation(scenario).reset().prb_slots_granted.tolist() == [8]
+
+
+@pytest.mark.parametrize("blocks", range(1, 12))
+@pytest.mark.parametrize("less", [0, 1, 499])
+def test_the_first_in_rank_is_granted_what_its_backlog_needs(tmp_path, blocks, less):
+    """Invariant 3: of twelve blocks as many as carry it in one slot; the other user has the rest, and more to send."""
+    each = [[(0, blocks * PRB_BITS - less)], [(0, 20_000)]]
+    scheduler = {"kind": "earliest-deadline"}  # the same deadline: the lower number first
+    packets = packets_of(arranged(each, tmp_path, prb=12, slots=1, scheduler=scheduler))
+    assert packets["rate_bps"][0] == blocks * 10**6
+    simulation = Simulation(arranged(each, tmp_path, prb=12, slots=1, scheduler=scheduler))
+    assert simulation.reset().backlog_bits.tolist() == [20_000 - (12 - blocks) * PRB_BITS]
+
+
+def test_proportional_fair_averages_the_bits_sent_per_slot(tmp_path):
+    """With a time constant of ten slots 500 bits count 50, then a tenth less with every slot."""
+    each = [[(0, 500), (3 * SLOT_NS, 400)]]
+    scheduler = {"kind": "proportional-fair", "time_constant_slots": 10}
+    simulation = Simulation(arranged(each, tmp_path, prb=1, slots=1, scheduler=scheduler))
+    user = simulation.reset() and simulation.cell.users[0]
+    assert (user["average_bits"], user["average_slot"]) == (pytest.approx(50.0), 1)
+    for _ in range(3):
+        simulation.step([1])
+    user = simulation.cell.users[0]
+    assert (user["average_bits"], user["average_slot"]) == (pytest.approx(50.0 * 0.9**3 + 40.0), 4)
 
 
 @pytest.mark.parametrize(("sharing", "granted"), [("isolated", [4, 0, 4]), ("work-conserving", [6, 0, 5])])
@@ -197,6 +237,11 @@ def test_a_kept_report_stays_as_it_was():
     before = report.arrived.tolist()
     simulation.step([18, 1, 1])
     assert report.arrived.tolist() == before
+
+
+def test_one_packet_resolved_is_enough_for_a_share():
+    """Invariant 8: none of one is 0, one of one is 1, none of none is 1."""
+    assert sla.ssr(np.array([0, 1, 0]), np.array([1, 1, 0])).tolist() == [0.0, 1.0, 1.0]
 
 
 def test_the_share_of_the_satisfied_is_of_the_resolved(tmp_path):
