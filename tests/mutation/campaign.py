@@ -98,7 +98,7 @@ class Campaign:
 
     def _is_open(self, mutant: Mutant) -> bool:
         known = self.known.get(_id(mutant))
-        return known is None or (self.again and known.killer is None)
+        return known is None or (self.again and known.killer is None and not self._is_equivalent(mutant))
 
     def _work(self, todo: Sequence[Mutant], bench: Workbench) -> None:
         reach, cost_s = self._survey(bench)

@@ -65,6 +65,15 @@ def test_a_block_left_over_goes_to_the_next_active_user_where_the_pointer_s_is_i
     assert latencies_ns(packets) == [2 * SLOT_NS, SLOT_NS, 2 * SLOT_NS]
 
 
+def test_the_pointer_stays_where_it_is_in_a_slot_that_leaves_no_block_over(tmp_path):
+    """QT-08's equal share, three blocks: the odd one goes to user 0, then 1; user 0 alone leaves none; of users 1 and
+    2, the next in turn is 2."""
+    two_slots_and_a_bit = (2 * SLOT_NS + 1, 1000)
+    each = [[(0, 1600)], [(0, 1500), two_slots_and_a_bit], [two_slots_and_a_bit]]
+    packets = packets_of(arranged(each, tmp_path, prb=3))
+    assert (packets["departure_ns"] // SLOT_NS).tolist() == [3, 2, 5, 4]
+
+
 @pytest.mark.parametrize("users", [3, 64])
 def test_the_pointer_goes_round_after_the_last_user(tmp_path, users):
     """QT-08's equal share, of one block that goes round twice; 64 users fill a word of the active set."""
@@ -214,6 +223,25 @@ def test_a_packet_is_late_once_and_at_its_limit(tmp_path):
         (0, 0, 0, 0, 0, 0, 7000),
         (0, 0, 0, 0, 0, 0, 3000),
     ]
+
+
+def test_a_packet_is_late_whether_somebody_looks_or_not(tmp_path):
+    """Invariant 7: counts, records and marks of a packet whose limit passes while it is queued, and of one in time."""
+
+    def onlooker(simulation):
+        while True:
+            simulation.counts()
+            yield simulation.env.timeout(SLOT_NS)
+
+    promise = {"rate_floor": "0 bit/s", "latency_limit": f"{SLOT_NS} ns"}
+    scenario = arranged([[(100, 1200), (4 * SLOT_NS, 10), (SLOT_NS - 100, 10)]], tmp_path, prb=1, sla=promise)
+    told = []
+    for processes in ([], [lambda simulation: [onlooker(simulation)]]):
+        simulation = Simulation(scenario, log_packets=True, processes=processes)
+        report = simulation.reset()
+        told.append((report.late.tolist(), simulation.take_packets().tolist(), simulation.marks().tolist()))
+    assert told[0] == told[1]
+    assert told[0][0] == [2]
 
 
 def test_a_rate_at_the_floor_is_fast_enough_and_a_bit_a_second_less_is_slow(tmp_path):
