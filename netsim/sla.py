@@ -29,15 +29,13 @@ def verdict(part: Record, latency_ns: int, rate_bps: int) -> int:
 
 @inlined
 def count(tally: Record, outcome: int) -> None:
-    """Count one resolved packet. Updates ``tally``."""
+    """Count a packet that departs, and was not late before. Updates ``tally``."""
     if outcome == SATISFIED:
         tally.satisfied += 1
     elif outcome == SLOW:
         tally.slow += 1
-    elif outcome == LATE:
-        tally.late += 1
     else:
-        tally.dropped += 1
+        tally.late += 1
 
 
 def ssr(satisfied: IntArray, resolved: IntArray) -> FloatArray:

@@ -36,7 +36,6 @@ BUGS = (
         tests=(
             "unit/test_accounting.py::test_every_block_is_granted_while_somebody_has_packets",
             "unit/test_accounting.py::test_the_blocks_left_over_go_round",
-            "property/test_grants.py::test_an_active_slice_is_granted_its_blocks_and_all_slices_no_more_than_the_carrier",
         ),
     ),
     Bug(

@@ -141,11 +141,11 @@ BUGS = (
         name="percentile-one-rank-too-high",
         origin=METRICS,
         module="netsim.kernel",
-        edits=(("(99 * n + 99) // 100 - 1 - median", "min(99 * n // 100, n - 1) - median"),),
+        edits=(("(99 * n + 99) // 100 - 1 - median", "min((99 * n + 99) // 100, n - 1) - median"),),
         breaks=("invariant 11",),
         tests=(
+            "unit/test_accounting.py::test_percentiles_of_latency_are_those_of_the_latencies",
             "unit/test_accounting.py::test_percentiles_of_latency_are_ranks_of_the_empirical_distribution",
-            "differential/test_base_station.py::test_kernel_equals_oracle",
         ),
     ),
 )

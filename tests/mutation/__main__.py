@@ -1,8 +1,8 @@
 """``python -m tests.mutation``: how many mutants of accounting, scheduling, queue service and reward the suite kills.
 
 Needs ``pip install -e '.[test,mutation]'``. Takes about 40 minutes of one core. What is known already is kept in
-``build/mutation.jsonl`` and not run again while the mutated module, the tests and their number stay as they are;
-``--afresh`` forgets it.
+``build/mutation.jsonl`` and a change that reads the same in the same function is not run again; ``--afresh`` forgets
+it, ``--again`` runs what survived.
 """
 
 import argparse

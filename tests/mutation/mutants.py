@@ -5,6 +5,7 @@ operators make the mutants; they are run by :mod:`tests.gallery.workbench`, whic
 Cosmic Ray's own runner would start Python and import netsim for each.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -90,7 +91,8 @@ class Mutant:
     module: str
     function: str
     operator: str
-    occurrence: int
+    nth: int
+    """Among the mutants of the operator that read alike."""
     line: int
     before: str
     after: str
@@ -125,6 +127,7 @@ def mutants(module: str) -> Iterator[Mutant]:
     for name in operator_names():
         operator = OWN[name]() if name in OWN else get_operator(name)()
         tree = get_ast(text)
+        alike = Counter[tuple[str, str, str]]()
         places = [(node, at) for node in ast_nodes(tree) for at in operator.mutation_positions(node)]
         for occurrence, (node, ((line, _), _)) in enumerate(places):
             function = _function_of(node)
@@ -132,7 +135,9 @@ def mutants(module: str) -> Iterator[Mutant]:
                 mutated = mutate_code(text, operator, occurrence)
                 before, after = _changed_lines(text, mutated)
                 if not before.startswith(FINGERPRINT):
-                    yield Mutant(module, function, name, occurrence, line, before, after, mutated)
+                    alike[function, before, after] += 1
+                    nth = alike[function, before, after]
+                    yield Mutant(module, function, name, nth, line, before, after, mutated)
 
 
 def _function_of(node: Any) -> str | None:

@@ -40,9 +40,11 @@ def test_a_packet_waits_for_the_edge_of_a_slot_and_no_longer(tmp_path, late_ns):
 
 
 def test_two_packets_share_the_slot_in_which_the_first_one_ends(tmp_path):
-    """Invariant 12: 300 and 900 bits at 500 bits a slot."""
+    """Invariant 12: 300 and 900 bits at 500 bits a slot, and 499 and 1."""
     packets = packets_of(arranged([[(0, 300), (0, 900), (0, 300)]], tmp_path, prb=1))
     assert latencies_ns(packets) == [SLOT_NS, 3 * SLOT_NS, 3 * SLOT_NS]
+    packets = packets_of(arranged([[(0, 499), (0, 1), (0, 1)]], tmp_path, prb=1))
+    assert latencies_ns(packets) == [SLOT_NS, SLOT_NS, 2 * SLOT_NS]
 
 
 def test_the_blocks_left_over_go_round(tmp_path):
@@ -55,6 +57,28 @@ def test_fewer_blocks_than_users_go_round(tmp_path):
     """QT-08's equal share: two blocks go to users 0 and 1, 2 and 3, 4 and 0, 1 and 2, 3 and 4."""
     packets = packets_of(arranged([[(0, 2 * PRB_BITS)]] * 5, tmp_path, prb=2))
     assert latencies_ns(packets) == [slots * SLOT_NS for slots in (3, 4, 4, 5, 5)]
+
+
+def test_a_block_left_over_goes_to_the_next_active_user_where_the_pointer_s_is_idle(tmp_path):
+    """QT-08's equal share: seven blocks, 3 2 2 to three users; user 1 is done, and of two users 2 has the odd one."""
+    packets = packets_of(arranged([[(0, 3000)], [(0, 1000)], [(0, 3000)]], tmp_path, prb=7))
+    assert latencies_ns(packets) == [2 * SLOT_NS, SLOT_NS, 2 * SLOT_NS]
+
+
+def test_the_pointer_stays_where_it_is_in_a_slot_that_leaves_no_block_over(tmp_path):
+    """QT-08's equal share, three blocks: the odd one goes to user 0, then 1; user 0 alone leaves none; of users 1 and
+    2, the next in turn is 2."""
+    two_slots_and_a_bit = (2 * SLOT_NS + 1, 1000)
+    each = [[(0, 1600)], [(0, 1500), two_slots_and_a_bit], [two_slots_and_a_bit]]
+    packets = packets_of(arranged(each, tmp_path, prb=3))
+    assert (packets["departure_ns"] // SLOT_NS).tolist() == [3, 2, 5, 4]
+
+
+@pytest.mark.parametrize("users", [3, 64])
+def test_the_pointer_goes_round_after_the_last_user(tmp_path, users):
+    """QT-08's equal share, of one block that goes round twice; 64 users fill a word of the active set."""
+    packets = packets_of(arranged([[(0, 2 * PRB_BITS)]] * users, tmp_path, prb=1))
+    assert latencies_ns(packets) == [(users + 1 + k) * SLOT_NS for k in range(users)]
 
 
 def test_every_block_is_granted_while_somebody_has_packets(tmp_path):
@@ -70,15 +94,40 @@ def test_blocks_that_nobody_needs_are_granted_all_the_same(tmp_path, kind):
     assert Simulation(scenario).reset().prb_slots_granted.tolist() == [8]
 
 
-@pytest.mark.parametrize(("sharing", "granted"), [("isolated", [4, 0, 4]), ("work-conserving", [6, 0, 6])])
+@pytest.mark.parametrize("blocks", range(1, 12))
+@pytest.mark.parametrize("less", [0, 1, 499])
+def test_the_first_in_rank_is_granted_what_its_backlog_needs(tmp_path, blocks, less):
+    """Invariant 3: of twelve blocks as many as carry it in one slot; the other user has the rest, and more to send."""
+    each = [[(0, blocks * PRB_BITS - less)], [(0, 20_000)]]
+    scheduler = {"kind": "earliest-deadline"}  # the same deadline: the lower number first
+    packets = packets_of(arranged(each, tmp_path, prb=12, slots=1, scheduler=scheduler))
+    assert packets["rate_bps"][0] == blocks * 10**6
+    simulation = Simulation(arranged(each, tmp_path, prb=12, slots=1, scheduler=scheduler))
+    assert simulation.reset().backlog_bits.tolist() == [20_000 - (12 - blocks) * PRB_BITS]
+
+
+def test_proportional_fair_averages_the_bits_sent_per_slot(tmp_path):
+    """With a time constant of ten slots 500 bits count 50, then a tenth less with every slot."""
+    each = [[(0, 500), (3 * SLOT_NS, 400)]]
+    scheduler = {"kind": "proportional-fair", "time_constant_slots": 10}
+    simulation = Simulation(arranged(each, tmp_path, prb=1, slots=1, scheduler=scheduler))
+    user = simulation.reset() and simulation.cell.users[0]
+    assert (user["average_bits"], user["average_slot"]) == (pytest.approx(50.0), 1)
+    for _ in range(3):
+        simulation.step([1])
+    user = simulation.cell.users[0]
+    assert (user["average_bits"], user["average_slot"]) == (pytest.approx(50.0 * 0.9**3 + 40.0), 4)
+
+
+@pytest.mark.parametrize(("sharing", "granted"), [("isolated", [4, 0, 4]), ("work-conserving", [6, 0, 5])])
 def test_blocks_of_an_idle_slice_are_lent_where_sharing_says_so_and_all_of_them(tmp_path, sharing, granted):
-    """Invariants 3 and 17: two busy slices and an idle one, four blocks each, one slot."""
-    content = arranged([[(0, 10_000)]], tmp_path, prb=12, slots=1).to_dict()
+    """Invariants 3 and 17: two busy slices of four blocks each and an idle one of three, one slot."""
+    content = arranged([[(0, 10_000)]], tmp_path, prb=11, slots=1).to_dict()
     busy = content["slices"]["only"]
     idle = {**busy, "traffic": {"kind": "silent"}}
     content["slices"] = {"a": busy, "b": idle, "c": busy}
     content["carrier"] |= {"sharing": sharing}
-    content["control"] |= {"initial_allocation": [4, 4, 4]}
+    content["control"] |= {"initial_allocation": [4, 3, 4]}
     assert Simulation(Scenario.from_dict(content, tmp_path)).reset().prb_slots_granted.tolist() == granted
 
 
@@ -110,6 +159,16 @@ def test_percentiles_of_latency_are_ranks_of_the_empirical_distribution(tmp_path
         assert report.latency_p99_ms.tolist() == [math.ceil(0.99 * n) * slot_ms]
         assert report.latency_max_ms.tolist() == [n * slot_ms]
         assert report.latency_mean_ms == pytest.approx([(n + 1) / 2 * slot_ms], rel=1e-15)
+
+
+def test_percentiles_of_latency_are_those_of_the_latencies():
+    """Invariant 11: against numpy's inverse of the empirical distribution, of more than 100 departures."""
+    traffic = {"kind": "poisson", "rate": "2000 /s", "size": {"distribution": "constant", "value": "40 B"}}
+    simulation = Simulation(lone_slice(traffic, slots=200))
+    report = simulation.reset()
+    assert report.departed[0] > 150
+    expected = np.quantile(simulation.latencies_ns()[0], [0.5, 0.99], method="inverted_cdf") / 1e6
+    assert [report.latency_p50_ms[0], report.latency_p99_ms[0]] == expected.tolist()
 
 
 def test_a_whole_number_of_blocks_is_used_and_no_more_than_what_was_sent_needs(tmp_path):
@@ -166,6 +225,25 @@ def test_a_packet_is_late_once_and_at_its_limit(tmp_path):
     ]
 
 
+def test_a_packet_is_late_whether_somebody_looks_or_not(tmp_path):
+    """Invariant 7: counts, records and marks of a packet whose limit passes while it is queued, and of one in time."""
+
+    def onlooker(simulation):
+        while True:
+            simulation.counts()
+            yield simulation.env.timeout(SLOT_NS)
+
+    promise = {"rate_floor": "0 bit/s", "latency_limit": f"{SLOT_NS} ns"}
+    scenario = arranged([[(100, 1200), (4 * SLOT_NS, 10), (SLOT_NS - 100, 10)]], tmp_path, prb=1, sla=promise)
+    told = []
+    for processes in ([], [lambda simulation: [onlooker(simulation)]]):
+        simulation = Simulation(scenario, log_packets=True, processes=processes)
+        report = simulation.reset()
+        told.append((report.late.tolist(), simulation.take_packets().tolist(), simulation.marks().tolist()))
+    assert told[0] == told[1]
+    assert told[0][0] == [2]
+
+
 def test_a_rate_at_the_floor_is_fast_enough_and_a_bit_a_second_less_is_slow(tmp_path):
     """Invariant 7: one block is 1 Mbit/s."""
     for floor_bps, verdict in ((10**6, (1, 0)), (10**6 + 1, (0, 1))):
@@ -187,6 +265,11 @@ def test_a_kept_report_stays_as_it_was():
     before = report.arrived.tolist()
     simulation.step([18, 1, 1])
     assert report.arrived.tolist() == before
+
+
+def test_one_packet_resolved_is_enough_for_a_share():
+    """Invariant 8: none of one is 0, one of one is 1, none of none is 1."""
+    assert sla.ssr(np.array([0, 1, 0]), np.array([1, 1, 0])).tolist() == [0.0, 1.0, 1.0]
 
 
 def test_the_share_of_the_satisfied_is_of_the_resolved(tmp_path):
