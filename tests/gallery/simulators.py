@@ -181,7 +181,12 @@ BUGS = (
         name="late-and-departed-counted-twice",
         origin=SIMULATORS,
         module="netsim.queues",
-        edits=(("    else:\n        sla.count(tally, outcome)\n", "    sla.count(tally, outcome)\n"),),
+        edits=(
+            (
+                "        outcome = sla.LATE  # and counted when the limit passed\n",
+                "        outcome = sla.LATE\n        sla.count(tally, outcome)\n",
+            ),
+        ),
         breaks=("invariant 1", "invariant 7"),
         tests=(
             "unit/test_accounting.py::test_a_packet_is_late_once_and_at_its_limit",
