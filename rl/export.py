@@ -76,7 +76,7 @@ def _dense_features(agent: FeatureDdqn) -> Layers:
         weight, bias = _layer(parameters, name)
         psi = np.maximum(psi @ weight.T + bias, 0.0)
     out, offset = _layer(parameters, "share_out.0")
-    psi = psi @ out.T + offset
+    psi = (psi @ out.T + offset) / np.sqrt(psi.dtype.type(len(out)))
     last, shift = _layer(parameters, "state_out.0")
     hidden = [_layer(parameters, name) for name in layer_names(parameters, "state")]
     return [*hidden, ((psi @ last).astype(np.float32), (psi @ shift).astype(np.float32))]

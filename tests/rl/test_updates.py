@@ -53,7 +53,7 @@ def test_60_fast_updates_are_60_readable_ones(name, units):
     optimiser = torch.optim.Adam([theta], lr=slow.config.learning_rate, eps=EPSILON)
     for k, size in enumerate(sizes(slow.config.batch_size)):
         [batch] = batches(task, size, 1, seed=k)
-        assert fast.learn(batch) == pytest.approx(float(slow.loss(slow.parameters, batch)), rel=1e-4)
+        assert fast.learn(batch) == pytest.approx(slow.loss(slow.parameters, batch).item(), rel=1e-4)
         readable(slow, optimiser, theta, batch)
     assert fast.updates == UPDATES
     assert distance(begin, theta) > 100 * RELATIVE  # they went somewhere
@@ -154,7 +154,7 @@ def test_dqn_takes_the_target_s_maximum_double_dqn_its_value_of_the_learned_choi
     agent = table_agent(name, ONLINE, TARGET)
     batch = Batch(STATES[:1], np.array([2]), np.ones(1, np.float32), STATES[1:])
     expected = (ONLINE[0][2] - (1.0 + DISCOUNT * next_value)) ** 2
-    assert float(agent.loss(agent.parameters, batch)) == pytest.approx(expected, rel=1e-6)
+    assert agent.loss(agent.parameters, batch).item() == pytest.approx(expected, rel=1e-6)
     assert agent.learn(batch) == pytest.approx(expected, rel=1e-6)
     assert agent.scores(STATES).tolist() != ONLINE
 
@@ -225,7 +225,7 @@ def test_the_critic_s_penalty_is_that_of_its_slope(weights, penalty):
     z, y = torch.tensor([[1.0, 2.0], [3.0, 0.0]]), torch.tensor([[0.0, 1.0], [0.0, 5.0]])
     loss = agent.critic_loss(agent.critic, z, y, torch.tensor([[0.25], [0.75]]))
     verdicts = weights[0] * (2.0 - 0.0) + weights[1] * (1.0 - 3.0)
-    assert float(loss) == pytest.approx(verdicts + 10.0 * penalty, abs=1e-4)
+    assert loss.item() == pytest.approx(verdicts + 10.0 * penalty, abs=1e-4)
 
 
 @pytest.mark.parametrize("hidden", [(5,), (7, 6), (6, 5, 4)])
