@@ -13,6 +13,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.processes import hearing_interrupts
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -252,7 +254,9 @@ def test_list_says_what_is_there_a_line_each(what, name):
 def test_a_signal_keeps_what_ran_marks_it_unfinished_and_gives_its_status(tmp_path, number, status):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "netsim", "run", "tiny", "--periods", "100000000", "--out", str(out)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True, preexec_fn=hearing_interrupts
+    ) as process:
         wait_until(lambda: (out / ".periods.parquet.partial").exists() and period_reached(out))
         process.send_signal(number)
         _, message = process.communicate(timeout=10)

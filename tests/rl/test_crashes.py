@@ -15,6 +15,7 @@ import pytest
 
 from rl.checkpoints import Checkpoints
 from rl.training import train
+from tests.processes import hearing_interrupts
 from tests.rl.small import NAMES, files_of, options_of, request_of
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals, and limits on files")
@@ -173,7 +174,12 @@ def test_a_signal_leaves_a_checkpoint_and_gives_its_status(number, status, tmp_p
     """What is resumed after it leaves the same bytes; the checkpoints that were due are not the one it leaves."""
     request = request_of("ddqn", interactions=100_000_000, checkpoint_every=1_000_000, metrics_every=1)
     with subprocess.Popen(
-        command(request, tmp_path / "run"), cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True
+        command(request, tmp_path / "run"),
+        cwd=ROOT,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hearing_interrupts,
     ) as process:
         metrics = tmp_path / "run" / "metrics.jsonl"
         while not (metrics.exists() and metrics.stat().st_size) and process.poll() is None:
