@@ -12,6 +12,9 @@ from netsim.streams import stream_word, uniforms
 
 EXPLORATION, REPLAY, WEIGHTS, NOISE, PENALTY = "exploration", "replay", "weights", "noise", "penalty"
 
+BLOCK = 64
+"""Draws that :class:`Uniforms` makes at a time."""
+
 
 @cache
 def _word(purpose: str, whose: str) -> int:
@@ -26,14 +29,34 @@ def uniform(seed: int, purpose: str, index: int, n: int, whose: str = "") -> NDA
     >>> bool((uniform(1, REPLAY, 3, 5)[:4] == uniform(1, REPLAY, 3, 4)).all())
     True
     """
-    pairs = uniforms(seed, _word(purpose, whose), np.arange((n + 1) // 2), index)
-    return pairs.reshape(-1)[:n]
+    drawn: NDArray[np.float64] = _rows(seed, purpose, index, 1, n, whose)[0]
+    return drawn
 
 
-def whole(seed: int, purpose: str, index: int, n: int, below: int, whose: str = "") -> NDArray[np.int64]:
-    """``n`` whole numbers from 0 up to but not including ``below``, uniform to 52 bits, shape ``(n,)``.
+def _rows(seed: int, purpose: str, first: int, rows: int, n: int, whose: str) -> NDArray[np.float64]:
+    """The draws ``first``, ``first + 1``, ..., shape ``(rows, n)``."""
+    half = (n + 1) // 2
+    places, indices = np.tile(np.arange(half), rows), np.repeat(np.arange(first, first + rows), half)
+    return uniforms(seed, _word(purpose, whose), places, indices).reshape(rows, 2 * half)[:, :n]
 
-    >>> sorted(set(whole(1, REPLAY, 0, 100, 3).tolist()))
-    [0, 1, 2]
+
+class Uniforms:
+    """The same draws as those of :func:`uniform`, made many at a time for one who asks for them in order.
+
+    >>> drawn = Uniforms(1, REPLAY, 5)
+    >>> bool((drawn(70) == uniform(1, REPLAY, 70, 5)).all())
+    True
     """
-    return (uniform(seed, purpose, index, n, whose) * below).astype(np.int64)
+
+    def __init__(self, seed: int, purpose: str, n: int, whose: str = "") -> None:
+        self._of = seed, purpose, n, whose
+        self._block, self._rows = -1, np.empty((0, n))
+
+    def __call__(self, index: int) -> NDArray[np.float64]:
+        """Those of one draw, shape ``(n,)``."""
+        block, row = divmod(index, BLOCK)
+        if block != self._block:
+            seed, purpose, n, whose = self._of
+            self._block, self._rows = block, _rows(seed, purpose, block * BLOCK, BLOCK, n, whose)
+        drawn: NDArray[np.float64] = self._rows[row]
+        return drawn

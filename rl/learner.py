@@ -28,6 +28,7 @@ class LearningController:
         self._updates = updates_per_interaction
         self._state: Floats = np.zeros(agent.task.n_slices, np.float32)
         self._action: int | None = None
+        self._exploring = draws.Uniforms(agent.task.seed, draws.EXPLORATION, 2)
 
     @hookimpl
     def period_ended(self, report: PeriodReport) -> None:
@@ -44,7 +45,7 @@ class LearningController:
     def decide_allocation(self) -> tuple[int, ...]:
         """The next period's units per slice."""
         task = self.agent.task
-        explore, which = draws.uniform(task.seed, draws.EXPLORATION, self.interactions, 2)
+        explore, which = self._exploring(self.interactions)
         if explore < self.epsilon:
             self._action = int(which * task.n_actions)
         else:

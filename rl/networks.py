@@ -7,7 +7,7 @@ loss in plain autograd form, and a test holds the two together.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import torch
@@ -98,12 +98,13 @@ class Layers:
     def backward(self, grad: Tensor, gradients: Parameters) -> Tensor:
         """From dL/d(output) write dL/d(parameters) over ``gradients``; return dL/d(inputs of the first layer, W x + b).
 
-        Changes ``grad``.
+        The loss may depend on the first rows of the output only: those of ``grad``, which is changed.
         """
+        rows = len(grad)
         for i in reversed(range(len(self._names))):
-            name, h = self._names[i], self.outputs[i][: len(self._x)]
-            below = self.outputs[i - 1][: len(self._x)] if i else self._x
-            grad.mul_(h > 0)
+            name, h = self._names[i], self.outputs[i][:rows]
+            below = self.outputs[i - 1][:rows] if i else self._x[:rows]
+            torch.ops.aten.threshold_backward.grad_input(grad, h, 0, grad_input=grad)
             torch.mm(grad.t(), below, out=gradients[f"{name}.weight"])
             torch.sum(grad, 0, out=gradients[f"{name}.bias"])
             if i:
@@ -127,6 +128,29 @@ def relu_layers(parameters: Parameters, name: str, x: Tensor) -> Tensor:
 def linear(parameters: Parameters, name: str, x: Tensor) -> Tensor:
     """x W' + b."""
     return torch.nn.functional.linear(x, parameters[f"{name}.weight"], parameters[f"{name}.bias"])
+
+
+def _one_dnn() -> Callable[..., Tensor] | None:
+    """oneDNN's x W' + b, where torch has it."""
+    try:
+        product: Callable[..., Tensor] = torch.ops.mkldnn._linear_pointwise
+        product(torch.zeros(1, 1), torch.zeros(1, 1), torch.zeros(1), "none", [], "")
+    except (AttributeError, RuntimeError):
+        return None
+    return product
+
+
+_PRODUCT = _one_dnn()
+
+
+def wide_linear(x: Tensor, weight: Tensor, bias: Tensor, buffer: Tensor) -> Tensor:
+    """x W' + b for a wide head, into ``buffer`` or a tensor of its own; without gradients.
+
+    Torch leaves this product to MKL, which keeps its fast kernels for the processors of one maker; oneDNN does not.
+    """
+    if _PRODUCT is not None and x.device.type == "cpu" and x.dtype == torch.float32:
+        return _PRODUCT(x, weight, bias, "none", [], "")
+    return torch.addmm(bias, x, weight.t(), out=buffer[: len(x)])
 
 
 def best_actions(scores: Tensor) -> Tensor:

@@ -62,5 +62,4 @@ class Thresholds:
         array([0.  , 1.  , 1.25])
         """
         u = np.asarray(utility, np.float64)
-        g = self.at(step)
-        return np.select([u >= self.gmax, u >= g, u < g], [1.0 + (u - self.gmax) / 2.0, 1.0, 0.0], np.nan)
+        return np.where(u < self.at(step), 0.0, np.maximum(1.0, 1.0 + (u - self.gmax) / 2.0))

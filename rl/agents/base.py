@@ -145,6 +145,7 @@ class Learner:
         self.updates = 0
         self._whose = whose
         self._settings = config
+        self._sampling = draws.Uniforms(task.seed, draws.REPLAY, config.batch_size, whose)
 
     def remember(self, state: Floats, action: int, utility: float, next_state: Floats) -> None:
         """Keep one transition."""
@@ -155,9 +156,7 @@ class Learner:
         settings = self._settings
         if self.memory.added < settings.learning_starts:
             return None
-        places = draws.whole(
-            self.task.seed, draws.REPLAY, self.updates, settings.batch_size, len(self.memory), self._whose
-        )
+        places = (self._sampling(self.updates) * len(self.memory)).astype(np.int64)
         return self.rewarded(self.memory.take(places), step)
 
     def rewarded(self, transitions: Transitions, step: int) -> Batch:

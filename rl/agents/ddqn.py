@@ -1,5 +1,6 @@
 """Double deep Q-network (van Hasselt, Guez and Silver, 2016), the paper's reference [33]."""
 
+import torch
 from torch import Tensor
 
 from rl.agents.dqn import Dqn
@@ -19,8 +20,9 @@ class DoubleDqn(Dqn):
         chosen = self.q(parameters, next_states).argmax(dim=1)
         return self.q(self.target, next_states).gather(1, chosen[:, None])[:, 0]
 
-    def _quick_next_values(self, next_states: Tensor) -> Tensor:
-        chosen = best_actions(self._all_scores(self.parameters, self._hidden.forward(next_states)))
-        h = self._target_hidden.forward(next_states)
-        values = (h * self.target["head.0.weight"][chosen]).sum(dim=1)
-        return values.add_(self.target["head.0.bias"][chosen])
+    def _forward(self, states: Tensor, next_states: Tensor) -> tuple[Tensor, Tensor]:
+        both, n = self._hidden.forward(torch.cat([states, next_states])), len(states)
+        chosen = best_actions(self._all_scores(self.parameters, both[n:]))
+        target_h = self._target_hidden.forward(next_states)
+        values = (target_h * self.target["head.0.weight"][chosen]).sum(dim=1)
+        return both[:n], values.add_(self.target["head.0.bias"][chosen])

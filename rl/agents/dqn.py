@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rl.agents.base import AgentConfig, Learner, Task, Width, arrays_into_tensors, tensors_to_arrays
-from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, relu_layers
+from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, relu_layers, wide_linear
 from rl.optimiser import Adam
 from rl.replay import Arrays, Batch, Floats
 
@@ -47,7 +47,7 @@ class Dqn(Learner):
             self.parameters, self.config.learning_rate, target=self.target, target_rate=self.config.target_rate
         )
         batch = self.config.batch_size
-        self._hidden = Layers(self.parameters, "hidden", batch)
+        self._hidden = Layers(self.parameters, "hidden", 2 * batch)
         self._target_hidden = Layers(self.target, "hidden", batch)
         self._scores = self.parameters.flat.new_empty(batch, task.n_actions)
 
@@ -94,8 +94,8 @@ class Dqn(Learner):
     def learn(self, batch: Batch) -> float:
         """One gradient step of :meth:`loss`, of which only the chosen rows of the head are computed."""
         states, actions, rewards, next_states = self.tensors(batch)
-        targets = rewards + self.config.discount * self._quick_next_values(next_states)
-        h = self._hidden.forward(states)
+        h, next_values = self._forward(states, next_states)
+        targets = next_values.mul_(self.config.discount).add_(rewards)
         weight, bias = self.parameters["head.0.weight"], self.parameters["head.0.bias"]
         rows = weight[actions]
         errors = (h * rows).sum(dim=1) + bias[actions] - targets
@@ -110,12 +110,13 @@ class Dqn(Learner):
         self.updates += 1
         return float(errors @ errors) / len(errors)
 
-    def _quick_next_values(self, next_states: Tensor) -> Tensor:
-        return self._all_scores(self.target, self._target_hidden.forward(next_states)).amax(dim=1)
+    def _forward(self, states: Tensor, next_states: Tensor) -> tuple[Tensor, Tensor]:
+        """The last hidden layer for the states, and what the next states are worth."""
+        scores = self._all_scores(self.target, self._target_hidden.forward(next_states))
+        return self._hidden.forward(states), scores.amax(dim=1)
 
     def _all_scores(self, parameters: Parameters, h: Tensor) -> Tensor:
-        out = self._scores[: len(h)]
-        return torch.addmm(parameters["head.0.bias"], h, parameters["head.0.weight"].t(), out=out)
+        return wide_linear(h, parameters["head.0.weight"], parameters["head.0.bias"], self._scores)
 
     # -- parameters --------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from rl import draws
 from rl.agents.base import AgentConfig, Beta, Learner, Rate, Task, Width, arrays_into_tensors, tensors_to_arrays
-from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, relu_layers
+from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, relu_layers, wide_linear
 from rl.optimiser import Adam
 from rl.replay import Arrays, Batch, Floats
 
@@ -87,8 +87,8 @@ class Generator:
         self.v, self.a = self.value.forward(common), self.advantage.forward(common)
 
     def all_advantages(self, out: Tensor) -> Tensor:
-        """A(s, .), shape ``(B, actions)``, in the order of Q(s, .)."""
-        return torch.addmm(self._bias, self.a, self._weight.t(), out=out[: len(self.a)])
+        """A(s, .), shape ``(B, actions)``, in the order of Q(s, .); ``out`` may be used."""
+        return wide_linear(self.a, self._weight, self._bias, out)
 
     def particles(self, actions: Tensor) -> Tensor:
         """z(s, a), shape ``(B, P)``: the mean over all allocations is that of the head's rows."""

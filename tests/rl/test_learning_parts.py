@@ -120,16 +120,11 @@ def test_draws_are_uniform_and_do_not_depend_on_their_neighbours():
         assert stats.chisquare(table.ravel()).pvalue > CHANCE
 
 
-def test_whole_draws_are_uniform_over_their_range():
-    drawn = np.concatenate([draws.whole(4, draws.REPLAY, index, 32, 171) for index in range(2000)])
-    assert (drawn.min(), drawn.max()) == (0, 170)
-    assert stats.chisquare(np.bincount(drawn)).pvalue > CHANCE
-
-
-@given(st.integers(1, 1 << 20), st.integers(0, 1 << 40))
-def test_whole_draws_stay_below(below, index):
-    drawn = draws.whole(4, draws.REPLAY, index, 4, below)
-    assert ((drawn >= 0) & (drawn < below)).all()
+@given(st.integers(0, 1 << 40), st.integers(1, 9), st.lists(st.integers(0, 300), min_size=1, max_size=5))
+def test_draws_made_many_at_a_time_are_the_same_draws(first, n, steps):
+    drawn = draws.Uniforms(4, draws.REPLAY, n, "twin")
+    for index in (first + step for step in steps):
+        assert drawn(index).tolist() == draws.uniform(4, draws.REPLAY, index, n, "twin").tolist()
 
 
 # -- thresholds --------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 import netsim
 from netsim.errors import InputError, RunError
@@ -270,9 +271,19 @@ def test_exploring_more_changes_no_sample_of_the_memory():
     for k in range(30):
         agent.remember(states[0], k, 2.5, states[0])
     for k in range(3):
-        places = draws.whole(8, draws.REPLAY, k, 8, 30)
+        places = (draws.uniform(8, draws.REPLAY, k, 8) * 30).astype(int)
         assert agent.sample(30).actions.tolist() == places.tolist()
         agent.update(30)
+
+
+def test_samples_are_uniform_over_the_memory():
+    agent = make_agent("ddqn", task_of(), config_of("ddqn", batch_size=64))
+    for k in range(40):
+        agent.remember(np.ones(3, np.float32), k, 2.5, np.ones(3, np.float32))
+    counts = np.zeros(40)
+    for agent.updates in range(1000):
+        counts += np.bincount(agent.sample(0).actions, minlength=40)
+    assert stats.chisquare(counts).pvalue > 1e-6
 
 
 # -- no number ---------------------------------------------------------------------------------------------------------
