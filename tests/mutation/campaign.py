@@ -17,6 +17,7 @@ from tests.mutation.mutants import MODULES, Mutant, mutants
 QUICK = (
     "tests/differential/test_stories.py",
     "tests/unit/test_accounting.py",
+    "tests/unit/test_slot_loop.py",
     "tests/unit/test_sla.py",
     "tests/differential/test_base_station.py",
     "netsim/sla.py",
