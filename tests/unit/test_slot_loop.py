@@ -1,5 +1,7 @@
 """What the slot loop does seldom: lending shares that do not come out even, growing buffers, letting sources go on."""
 
+from collections import Counter
+
 import pytest
 
 from netsim import marks
@@ -56,6 +58,31 @@ def test_a_period_may_have_more_departures_than_the_first_buffer_holds():
     [latencies_ns] = simulation.latencies_ns()
     expected = [SLOT_NS + 10_000 * k for k in range(50)] * 103
     assert sorted(latencies_ns.tolist()) == sorted(expected)
+
+
+def test_a_slot_may_bring_more_packets_than_the_log_holds():
+    """Invariant 7: a packet every 50 ns for two slots, each told of once; the log grows by 8192 rows at a time. The
+    first five fill the queue and depart at the end, when the very last packet arrives and finds room."""
+    gap = {"distribution": "constant", "value": "50 ns"}
+    traffic = {"kind": "renewal", "gap": gap, "size": {"distribution": "constant", "value": "40 B"}}
+    scenario = lone_slice(traffic, slots=2, queue={"packets": 5})
+    packets = packets_of(scenario)
+    assert packets["index"].tolist() == list(range(20_000))
+    assert packets["arrival_ns"].tolist() == list(range(50, 1_000_001, 50))
+    assert Counter(packets["verdict"].tolist()) == {0: 5, 3: 19_994, 4: 1}
+
+
+@pytest.mark.parametrize("kind", ["PlainUniform", "CompiledUniform"])
+def test_a_source_that_a_plugin_supplies_goes_on_where_it_stood_still(kind):
+    """It sends what the built-in kind of the same law does, eight packets and then the next eight."""
+    gap = {"distribution": "uniform", "from": "0.1 ms", "to": "1.3 ms"}
+    built_in = {"kind": "renewal", "gap": gap, "size": {"distribution": "uniform", "from": "100 bit", "to": "9100 bit"}}
+    load = {"points": [{"at": "0 ms", "multiplier": 2.0}]}
+    one, other = (
+        packets_of(lone_slice(traffic, users=3, slots=30, load=load), periods=1).tolist()
+        for traffic in (built_in, {"kind": f"tests.oracles.plugged:{kind}"})
+    )
+    assert one == other
 
 
 # -- sources and limits ------------------------------------------------------------------------------------------------
