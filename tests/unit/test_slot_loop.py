@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from netsim import marks
+from netsim.errors import PluginError
 from netsim.report import LAYERS
 from netsim.scenario import Scenario
 from netsim.simulation import Simulation
@@ -126,6 +127,28 @@ def test_a_scheduler_sees_what_its_users_have_queued_and_can_be_sent(tmp_path):
     assert active["backlog_bits"].tolist() == [700, 1700]
     assert active["deadline_ns"].tolist() == [7_000_000, 7_000_100]
     assert active["bits_per_prb"].tolist() == [PRB_BITS, PRB_BITS]
+
+
+class Sharing:
+    """A scheduler that gives the first user all blocks and some more."""
+
+    def __init__(self, more: int) -> None:
+        self.more = more
+
+    def share(self, prb, slot, active, grants):
+        grants[0] = prb + self.more
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_a_scheduler_has_to_share_exactly_the_blocks_there_are(tmp_path, more):
+    """Invariant 3."""
+    scheduler = {"kind": "tests.unit.test_slot_loop:Sharing", "options": {"more": more}}
+    simulation = Simulation(arranged([[(0, 10)]], tmp_path, prb=4, scheduler=scheduler))
+    if more == 0:
+        assert simulation.reset().satisfied.tolist() == [1]
+    else:
+        with pytest.raises(PluginError):
+            simulation.reset()
 
 
 def test_a_departure_leaves_one_mark():
