@@ -18,6 +18,7 @@ QUICK = (
     "tests/differential/test_stories.py",
     "tests/unit/test_accounting.py",
     "tests/unit/test_slot_loop.py",
+    "tests/unit/test_steps_of_efficiency.py",
     "tests/unit/test_sla.py",
     "tests/differential/test_base_station.py",
     "netsim/sla.py",
@@ -25,7 +26,6 @@ QUICK = (
 """Tests that every mutant meets first."""
 THOROUGH = (
     *QUICK,
-    "tests/unit/test_steps_of_efficiency.py",
     "tests/unit/test_simulation.py",
     "tests/differential/test_equal_ways.py",
 )
