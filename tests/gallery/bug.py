@@ -35,10 +35,20 @@ class Bug:
         PatchError
             It does not fit the source.
         """
+        put_in_place(self.module, self.changed_source())
+
+    def changed_source(self) -> str:
+        """The module's text with the bug.
+
+        Raises
+        ------
+        PatchError
+            A snippet does not occur exactly once.
+        """
         text = source_of(self.module)
         for before, after in self.edits:
             text = replaced(text, before, after)
-        put_in_place(self.module, text)
+        return text
 
 
 def ids_in(text: str) -> set[str]:

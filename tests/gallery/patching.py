@@ -42,14 +42,29 @@ def put_in_place(module_name: str, text: str) -> None:
     Raises
     ------
     PatchError
-        The texts differ outside of the bodies of functions.
+        As for :func:`check_fits`.
     """
+    check_fits(module_name, text)
     module = importlib.import_module(module_name)
-    if _skeleton(source_of(module_name)) != _skeleton(text):
-        raise PatchError(f"{module_name}: must differ within functions only")
     codes = dict(_codes(compile(text, str(module.__file__), "exec")))
     for function in _functions(module):
         function.__code__ = codes[function.__code__.co_qualname]
+
+
+def check_fits(module_name: str, text: str) -> None:
+    """Whether a module can be given another text.
+
+    Raises
+    ------
+    PatchError
+        It is no Python, or differs from the module outside of the bodies of functions.
+    """
+    try:
+        ours, theirs = _skeleton(source_of(module_name)), _skeleton(text)
+    except SyntaxError as error:
+        raise PatchError(f"{module_name}: {error}") from error
+    if ours != theirs:
+        raise PatchError(f"{module_name}: must differ within functions only")
 
 
 def _skeleton(text: str) -> str:

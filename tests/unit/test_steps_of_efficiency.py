@@ -3,7 +3,7 @@
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from tests.oracles.cells import Played, cells
+from netsim.testing.strategies import Played, cells
 from tests.oracles.channel import Undecided
 from tests.oracles.comparing import assert_same_run
 from tests.oracles.playing import changed, with_slices
