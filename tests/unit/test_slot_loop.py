@@ -10,7 +10,7 @@ from netsim.report import LAYERS
 from netsim.scenario import Scenario
 from netsim.simulation import Simulation
 from tests.oracles.plugged import Watching
-from tests.property.arranged import PRB_BITS, SLOT_NS, arranged
+from tests.property.arranged import SLOT_NS, arranged
 from tests.unit.lone_slice import lone_slice, packets_of
 
 # -- lending -----------------------------------------------------------------------------------------------------------
@@ -73,12 +73,13 @@ def test_a_slot_may_bring_more_packets_than_the_log_holds():
     assert Counter(packets["verdict"].tolist()) == {0: 5, 3: 19_994, 4: 1}
 
 
+@pytest.mark.parametrize("multiplier", [2.0, 40.0])
 @pytest.mark.parametrize("kind", ["PlainUniform", "CompiledUniform"])
-def test_a_source_that_a_plugin_supplies_goes_on_where_it_stood_still(kind):
-    """It sends what the built-in kind of the same law does, eight packets and then the next eight."""
+def test_a_source_that_a_plugin_supplies_goes_on_where_it_stood_still(kind, multiplier):
+    """It sends what the built-in kind of the same law does, eight packets and then the next eight, also within a slot."""
     gap = {"distribution": "uniform", "from": "0.1 ms", "to": "1.3 ms"}
     built_in = {"kind": "renewal", "gap": gap, "size": {"distribution": "uniform", "from": "100 bit", "to": "9100 bit"}}
-    load = {"points": [{"at": "0 ms", "multiplier": 2.0}]}
+    load = {"points": [{"at": "0 ms", "multiplier": multiplier}]}
     one, other = (
         packets_of(lone_slice(traffic, users=3, slots=30, load=load), periods=1).tolist()
         for traffic in (built_in, {"kind": f"tests.oracles.plugged:{kind}"})
@@ -117,7 +118,7 @@ def test_a_scheduler_sees_what_its_users_have_queued_and_can_be_sent(tmp_path):
         "a": {**watched, "traffic": {"kind": "silent"}, "users": 2},
         "watched": {**watched, "sla": promise, "scheduler": scheduler},
     }
-    content["carrier"] |= {"prb": 4}
+    content["carrier"] |= {"prb": 4, "prb_bandwidth": "200075 Hz"}  # 500.1875 bits a slot, 500 of them whole
     content["control"] |= {"initial_allocation": [1, 3]}
     Simulation(Scenario.from_dict(content, tmp_path)).reset()
     (_, first_slot, first, _), (prb, slot, active, _) = Watching.seen["watched"]
@@ -126,7 +127,7 @@ def test_a_scheduler_sees_what_its_users_have_queued_and_can_be_sent(tmp_path):
     assert active["packets"].tolist() == [1, 2]
     assert active["backlog_bits"].tolist() == [700, 1700]
     assert active["deadline_ns"].tolist() == [7_000_000, 7_000_100]
-    assert active["bits_per_prb"].tolist() == [PRB_BITS, PRB_BITS]
+    assert active["bits_per_prb"] == pytest.approx([500.1875, 500.1875], rel=1e-12)
 
 
 class Sharing:
