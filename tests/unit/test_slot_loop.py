@@ -47,13 +47,13 @@ def test_blocks_are_lent_by_largest_remainder_and_ties_by_name(tmp_path, reverse
 # -- buffers -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_period_may_have_more_departures_than_the_first_buffer_holds():
+@pytest.mark.parametrize("kind", ["round-robin", "tests.oracles.plugged:PlainRoundRobin"])
+def test_a_period_may_have_more_departures_than_the_first_buffer_holds(kind):
     """Invariant 11: 5000 latencies and more of one period; the first buffer holds 4096."""
     gap = {"distribution": "constant", "value": "0.01 ms"}
-    size = {"distribution": "constant", "value": "40 B"}
-    simulation = Simulation(
-        lone_slice({"kind": "renewal", "gap": gap, "size": size}, slots=104, queue={"packets": 200})
-    )
+    traffic = {"kind": "renewal", "gap": gap, "size": {"distribution": "constant", "value": "40 B"}}
+    scenario = lone_slice(traffic, slots=104, queue={"packets": 200}, scheduler={"kind": kind})
+    simulation = Simulation(scenario)
     report = simulation.reset()
     assert report.departed.tolist() == [103 * 50]
     [latencies_ns] = simulation.latencies_ns()
