@@ -10,7 +10,7 @@ from netsim.report import LAYERS
 from netsim.scenario import Scenario
 from netsim.simulation import Simulation
 from tests.oracles.plugged import Watching
-from tests.property.arranged import PRB_BITS, SLOT_NS, arranged
+from tests.property.arranged import SLOT_NS, arranged
 from tests.unit.lone_slice import lone_slice, packets_of
 
 # -- lending -----------------------------------------------------------------------------------------------------------
@@ -47,13 +47,13 @@ def test_blocks_are_lent_by_largest_remainder_and_ties_by_name(tmp_path, reverse
 # -- buffers -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_period_may_have_more_departures_than_the_first_buffer_holds():
+@pytest.mark.parametrize("kind", ["round-robin", "tests.oracles.plugged:PlainRoundRobin"])
+def test_a_period_may_have_more_departures_than_the_first_buffer_holds(kind):
     """Invariant 11: 5000 latencies and more of one period; the first buffer holds 4096."""
     gap = {"distribution": "constant", "value": "0.01 ms"}
-    size = {"distribution": "constant", "value": "40 B"}
-    simulation = Simulation(
-        lone_slice({"kind": "renewal", "gap": gap, "size": size}, slots=104, queue={"packets": 200})
-    )
+    traffic = {"kind": "renewal", "gap": gap, "size": {"distribution": "constant", "value": "40 B"}}
+    scenario = lone_slice(traffic, slots=104, queue={"packets": 200}, scheduler={"kind": kind})
+    simulation = Simulation(scenario)
     report = simulation.reset()
     assert report.departed.tolist() == [103 * 50]
     [latencies_ns] = simulation.latencies_ns()
@@ -73,14 +73,15 @@ def test_a_slot_may_bring_more_packets_than_the_log_holds():
     assert Counter(packets["verdict"].tolist()) == {0: 5, 3: 19_994, 4: 1}
 
 
+@pytest.mark.parametrize(("users", "multiplier"), [(3, 2.0), (1, 40.0)], ids=["now-and-then", "within-a-slot"])
 @pytest.mark.parametrize("kind", ["PlainUniform", "CompiledUniform"])
-def test_a_source_that_a_plugin_supplies_goes_on_where_it_stood_still(kind):
+def test_a_source_that_a_plugin_supplies_goes_on_where_it_stood_still(kind, users, multiplier):
     """It sends what the built-in kind of the same law does, eight packets and then the next eight."""
     gap = {"distribution": "uniform", "from": "0.1 ms", "to": "1.3 ms"}
     built_in = {"kind": "renewal", "gap": gap, "size": {"distribution": "uniform", "from": "100 bit", "to": "9100 bit"}}
-    load = {"points": [{"at": "0 ms", "multiplier": 2.0}]}
+    load = {"points": [{"at": "0 ms", "multiplier": multiplier}]}
     one, other = (
-        packets_of(lone_slice(traffic, users=3, slots=30, load=load), periods=1).tolist()
+        packets_of(lone_slice(traffic, users=users, slots=15, load=load), periods=1).tolist()
         for traffic in (built_in, {"kind": f"tests.oracles.plugged:{kind}"})
     )
     assert one == other
@@ -117,7 +118,7 @@ def test_a_scheduler_sees_what_its_users_have_queued_and_can_be_sent(tmp_path):
         "a": {**watched, "traffic": {"kind": "silent"}, "users": 2},
         "watched": {**watched, "sla": promise, "scheduler": scheduler},
     }
-    content["carrier"] |= {"prb": 4}
+    content["carrier"] |= {"prb": 4, "prb_bandwidth": "200075 Hz"}  # 500.1875 bits a slot, 500 of them whole
     content["control"] |= {"initial_allocation": [1, 3]}
     Simulation(Scenario.from_dict(content, tmp_path)).reset()
     (_, first_slot, first, _), (prb, slot, active, _) = Watching.seen["watched"]
@@ -126,26 +127,39 @@ def test_a_scheduler_sees_what_its_users_have_queued_and_can_be_sent(tmp_path):
     assert active["packets"].tolist() == [1, 2]
     assert active["backlog_bits"].tolist() == [700, 1700]
     assert active["deadline_ns"].tolist() == [7_000_000, 7_000_100]
-    assert active["bits_per_prb"].tolist() == [PRB_BITS, PRB_BITS]
+    assert active["bits_per_prb"] == pytest.approx([500.1875, 500.1875], rel=1e-12)
+
+
+def test_a_watcher_is_called_in_the_slots_in_which_somebody_has_packets(tmp_path):
+    """Invariant 4: of three slots the second has none."""
+    seen = []
+
+    def watching(simulation):
+        simulation.watch(lambda served: seen.append((served.slot, served.users.tolist(), served.grants.tolist())))
+        yield simulation.env.timeout(0)
+
+    scenario = arranged([[(0, 10)], [(0, 10), (2 * SLOT_NS, 10)]], tmp_path, prb=4, slots=3)
+    Simulation(scenario, processes=[lambda simulation: [watching(simulation)]]).reset()
+    assert seen == [(0, [0, 1], [2, 2]), (2, [1], [4])]
 
 
 class Sharing:
-    """A scheduler that gives the first user all blocks and some more."""
+    """A scheduler that gives the first user all blocks and some more, and the second one some."""
 
-    def __init__(self, more: int) -> None:
-        self.more = more
+    def __init__(self, first: int, second: int) -> None:
+        self.first, self.second = first, second
 
     def share(self, prb, slot, active, grants):
-        grants[0] = prb + self.more
+        grants[:] = prb + self.first, self.second
 
 
-@pytest.mark.parametrize("more", [-1, 0, 1])
-def test_a_scheduler_has_to_share_exactly_the_blocks_there_are(tmp_path, more):
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (-1, 1), (-1, 0), (1, 0), (1, -1), (2, -2)])
+def test_a_scheduler_has_to_share_exactly_the_blocks_there_are(tmp_path, first, second):
     """Invariant 3."""
-    scheduler = {"kind": "tests.unit.test_slot_loop:Sharing", "options": {"more": more}}
-    simulation = Simulation(arranged([[(0, 10)]], tmp_path, prb=4, scheduler=scheduler))
-    if more == 0:
-        assert simulation.reset().satisfied.tolist() == [1]
+    scheduler = {"kind": "tests.unit.test_slot_loop:Sharing", "options": {"first": first, "second": second}}
+    simulation = Simulation(arranged([[(0, 10)], [(0, 10)]], tmp_path, prb=4, slots=1, scheduler=scheduler))
+    if first + second == 0 and second >= 0:
+        assert simulation.reset().prb_slots_granted.tolist() == [4]
     else:
         with pytest.raises(PluginError):
             simulation.reset()
