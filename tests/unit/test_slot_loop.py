@@ -78,7 +78,7 @@ def test_a_slot_may_bring_more_packets_than_the_log_holds():
 
 @pytest.mark.parametrize("names", [("flood", "other"), ("other", "flood")])
 def test_a_full_log_holds_up_nobody(names):
-    """Invariant 7: one slice floods the log; a source of the other, whose limit is a fifth of a slot, waits for room."""
+    """Invariant 7: one slice floods the log; a source of the other waits for room, its limit a fifth of a slot."""
     gap = {"distribution": "constant", "value": "50 ns"}
     content = lone_slice({"kind": "renewal", "gap": gap, "size": CONSTANT}, slots=2, queue={"packets": 5}).to_dict()
     flood = content["slices"]["only"]
