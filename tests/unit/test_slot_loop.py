@@ -152,21 +152,33 @@ def test_a_scheduler_sees_what_its_users_have_queued_and_can_be_sent(tmp_path):
     assert (prb, slot, active["user"].tolist()) == (3, 1, [1, 2])
     assert active["packets"].tolist() == [1, 2]
     assert active["backlog_bits"].tolist() == [700, 1700]
+    assert active["average_bits"].tolist() == [0.0, 0.0]  # kept by proportional fair alone
     assert active["deadline_ns"].tolist() == [7_000_000, 7_000_100]
     assert active["bits_per_prb"] == pytest.approx([500.1875, 500.1875], rel=1e-12)
 
 
-def test_a_watcher_is_called_in_the_slots_in_which_somebody_has_packets(tmp_path):
-    """Invariant 4: of three slots the second has none."""
+def watched(scenario):
+    """Slot, users and grants, of every slot of period 0 in which somebody was served."""
     seen = []
 
     def watching(simulation):
         simulation.watch(lambda served: seen.append((served.slot, served.users.tolist(), served.grants.tolist())))
         yield simulation.env.timeout(0)
 
-    scenario = arranged([[(0, 10)], [(0, 10), (2 * SLOT_NS, 10)]], tmp_path, prb=4, slots=3)
     Simulation(scenario, processes=[lambda simulation: [watching(simulation)]]).reset()
-    assert seen == [(0, [0, 1], [2, 2]), (2, [1], [4])]
+    return seen
+
+
+def test_a_watcher_is_called_in_the_slots_in_which_somebody_has_packets(tmp_path):
+    """Invariant 4: of three slots the second has none."""
+    scenario = arranged([[(0, 10)], [(0, 10), (2 * SLOT_NS, 10)]], tmp_path, prb=4, slots=3)
+    assert watched(scenario) == [(0, [0, 1], [2, 2]), (2, [1], [4])]
+
+
+def test_a_watcher_is_told_of_those_who_were_granted_blocks(tmp_path):
+    """Invariant 4: two blocks for three users go to two of them."""
+    scenario = arranged([[(0, 1000)]] * 3, tmp_path, prb=2, slots=2)
+    assert watched(scenario) == [(0, [0, 1], [1, 1]), (1, [2, 0], [1, 1])]
 
 
 class Sharing:
