@@ -44,6 +44,9 @@ def test_blocks_are_lent_by_largest_remainder_and_ties_by_name(tmp_path, reverse
             assert [granted[name] for name in "abc"] == lent(holding, idle_prb)
 
 
+CONSTANT = {"distribution": "constant", "value": "40 B"}
+
+
 # -- buffers -----------------------------------------------------------------------------------------------------------
 
 
@@ -73,15 +76,38 @@ def test_a_slot_may_bring_more_packets_than_the_log_holds():
     assert Counter(packets["verdict"].tolist()) == {0: 5, 3: 19_994, 4: 1}
 
 
-@pytest.mark.parametrize(("users", "multiplier"), [(3, 2.0), (1, 40.0)], ids=["now-and-then", "within-a-slot"])
+@pytest.mark.parametrize("names", [("flood", "other"), ("other", "flood")])
+def test_a_full_log_holds_up_nobody(names):
+    """Invariant 7: one slice floods the log; a source of the other waits for room, its limit a fifth of a slot."""
+    gap = {"distribution": "constant", "value": "50 ns"}
+    content = lone_slice({"kind": "renewal", "gap": gap, "size": CONSTANT}, slots=2, queue={"packets": 5}).to_dict()
+    flood = content["slices"]["only"]
+    gap = {"distribution": "constant", "value": "0.07 ms"}
+    sla = {"rate_floor": "0 bit/s", "latency_limit": "0.1 ms"}
+    queue = {"packets": 1, "when_full": "defer"}
+    traffic = {"kind": "renewal", "gap": gap, "size": CONSTANT}
+    parts = {"flood": flood, "other": {**flood, "late": "discard", "sla": sla, "queue": queue, "traffic": traffic}}
+    content["slices"] = {name: parts[name] for name in names}
+    scenario = Scenario.from_dict(content)
+    assert Simulation(scenario, log_packets=True).reset() == Simulation(scenario).reset()
+
+
+IMPATIENT = {"queue": {"packets": 2, "when_full": "defer"}, "late": "discard", "sla": ("1 bit/s", "0.1 ms")}
+
+
+@pytest.mark.parametrize(
+    ("users", "multiplier", "more"),
+    [(3, 2.0, {}), (1, 40.0, {}), (1, 40.0, IMPATIENT), (2, 8.0, IMPATIENT)],
+    ids=["now-and-then", "within-a-slot", "while-it-waits-for-room", "while-another-waits"],
+)
 @pytest.mark.parametrize("kind", ["PlainUniform", "CompiledUniform"])
-def test_a_source_that_a_plugin_supplies_goes_on_where_it_stood_still(kind, users, multiplier):
+def test_a_source_that_a_plugin_supplies_goes_on_where_it_stood_still(kind, users, multiplier, more):
     """It sends what the built-in kind of the same law does, eight packets and then the next eight."""
     gap = {"distribution": "uniform", "from": "0.1 ms", "to": "1.3 ms"}
     built_in = {"kind": "renewal", "gap": gap, "size": {"distribution": "uniform", "from": "100 bit", "to": "9100 bit"}}
     load = {"points": [{"at": "0 ms", "multiplier": multiplier}]}
     one, other = (
-        packets_of(lone_slice(traffic, users=users, slots=15, load=load), periods=1).tolist()
+        packets_of(lone_slice(traffic, users=users, slots=15, load=load, **more), periods=1).tolist()
         for traffic in (built_in, {"kind": f"tests.oracles.plugged:{kind}"})
     )
     assert one == other
@@ -126,21 +152,33 @@ def test_a_scheduler_sees_what_its_users_have_queued_and_can_be_sent(tmp_path):
     assert (prb, slot, active["user"].tolist()) == (3, 1, [1, 2])
     assert active["packets"].tolist() == [1, 2]
     assert active["backlog_bits"].tolist() == [700, 1700]
+    assert active["average_bits"].tolist() == [0.0, 0.0]  # kept by proportional fair alone
     assert active["deadline_ns"].tolist() == [7_000_000, 7_000_100]
     assert active["bits_per_prb"] == pytest.approx([500.1875, 500.1875], rel=1e-12)
 
 
-def test_a_watcher_is_called_in_the_slots_in_which_somebody_has_packets(tmp_path):
-    """Invariant 4: of three slots the second has none."""
+def watched(scenario):
+    """Slot, users and grants, of every slot of period 0 in which somebody was served."""
     seen = []
 
     def watching(simulation):
         simulation.watch(lambda served: seen.append((served.slot, served.users.tolist(), served.grants.tolist())))
         yield simulation.env.timeout(0)
 
-    scenario = arranged([[(0, 10)], [(0, 10), (2 * SLOT_NS, 10)]], tmp_path, prb=4, slots=3)
     Simulation(scenario, processes=[lambda simulation: [watching(simulation)]]).reset()
-    assert seen == [(0, [0, 1], [2, 2]), (2, [1], [4])]
+    return seen
+
+
+def test_a_watcher_is_called_in_the_slots_in_which_somebody_has_packets(tmp_path):
+    """Invariant 4: of three slots the second has none."""
+    scenario = arranged([[(0, 10)], [(0, 10), (2 * SLOT_NS, 10)]], tmp_path, prb=4, slots=3)
+    assert watched(scenario) == [(0, [0, 1], [2, 2]), (2, [1], [4])]
+
+
+def test_a_watcher_is_told_of_those_who_were_granted_blocks(tmp_path):
+    """Invariant 4: two blocks for three users go to two of them."""
+    scenario = arranged([[(0, 1000)]] * 3, tmp_path, prb=2, slots=2)
+    assert watched(scenario) == [(0, [0, 1], [1, 1]), (1, [2, 0], [1, 1])]
 
 
 class Sharing:
