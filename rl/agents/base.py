@@ -1,6 +1,7 @@
 """What every agent is: a greedy policy, a memory, an update, and parameters in one flat vector."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -20,6 +21,10 @@ from rl.reward import Thresholds
 Rate = Annotated[float, Field(gt=0, le=1)]
 Width = Annotated[int, Field(ge=1, le=65_536)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+TABLED = 100_000
+"""Up to so many allocations are looked up in a table: working one out costs as much as scoring them all."""
 
 
 class AgentConfig(BaseModel):
@@ -78,12 +83,19 @@ class Task:
 
     def allocation(self, action: int) -> tuple[int, ...]:
         """The allocation of a number."""
-        return allocations.unrank(int(action), self.units, self.n_slices)
+        if self.n_actions > TABLED:
+            return allocations.unrank(int(action), self.units, self.n_slices)
+        return _table(self.units, self.n_slices)[action]
 
     def shares(self) -> Floats:
         """Every allocation as shares w / W of the carrier, shape ``(actions, N)``."""
         table = allocations.enumerate_all(self.units, self.n_slices)
         return (table / self.units).astype(np.float32)
+
+
+@cache
+def _table(units: int, n: int) -> list[tuple[int, ...]]:
+    return [tuple(row) for row in allocations.enumerate_all(units, n).tolist()]
 
 
 @runtime_checkable
