@@ -130,13 +130,13 @@ def evaluate(
 
     The reward is that of the full-grown threshold, g = gmax, which does not depend on when a training ended.
     """
-    done = 0
+    done, others = 0, sum(each != "best-static" for each in controllers)
 
     def tick() -> None:
         nonlocal done
         done += 1
         if progress is not None:
-            progress(done, (1 + len(controllers)) * seeds)
+            progress(done, (1 + others) * seeds)
 
     chosen = range(first_seed, first_seed + seeds)
     best = play(scenario, "best-static", chosen, periods, tick=tick)
@@ -146,7 +146,9 @@ def evaluate(
         "periods": periods,
         "seeds": [first_seed, first_seed + seeds - 1],
     }
-    evaluations = [play(scenario, each, chosen, periods, tick=tick) for each in controllers]
+    evaluations = [
+        best if each == "best-static" else play(scenario, each, chosen, periods, tick=tick) for each in controllers
+    ]
     return [{**asked, "controller": own.controller, **own.figures(scenario, best)} for own in evaluations]
 
 

@@ -3,6 +3,7 @@
 Both forms take arrivals per slice and give the units per slice; they are checked to choose what the agent chooses.
 """
 
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +147,7 @@ def _write_numpy(agent: Agent, layers: Layers, folder: Path) -> None:
 
 def _numpy_actions(folder: Path) -> Any:
     """The written policy's choices, as numbers of allocations, for arrivals of shape ``(B, N)``."""
-    scope: dict[str, Any] = {"__file__": str(folder / "policy.py"), "__name__": "policy"}
-    exec(compile((folder / "policy.py").read_text(encoding="utf-8"), "policy.py", "exec"), scope)
-    policy = scope["Policy"]()
+    policy = runpy.run_path(str(folder / "policy.py"))["Policy"]()
     return lambda arrived: np.array([allocations.rank(policy(row)) for row in arrived])
 
 

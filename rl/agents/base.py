@@ -15,6 +15,7 @@ from netsim.scenario import Scenario
 from rl import draws
 from rl.networks import Parameters
 from rl.observation import Encoder
+from rl.optimiser import Adam
 from rl.replay import Arrays, Batch, Floats, Replay, Transitions
 from rl.reward import Thresholds
 
@@ -185,6 +186,36 @@ class Learner:
         """An array on the agent's device, real numbers in the agent's precision."""
         made = torch.from_numpy(np.ascontiguousarray(array))
         return made.to(self.device, self.dtype if made.is_floating_point() else None)
+
+
+class ValueLearner(Learner):
+    """A learner of one network, its slowly moving target and one Adam."""
+
+    parameters: Parameters
+    target: Parameters
+    _adam: Adam
+
+    # -- parameters --------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def empower(self, other: Tensor, keep: float) -> None:
+        """Eq. 8: parameters <- keep * parameters + (1 - keep) * other; the target follows, Adam starts afresh."""
+        self.parameters.flat.mul_(keep).add_(other.to(self.device), alpha=1.0 - keep)
+        self.target.flat.copy_(self.parameters.flat)
+        self._adam.reset()
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Weights, target, Adam's moments, updates done."""
+        return {**tensors_to_arrays(self._tensors()), "counts": np.array([self.updates, self._adam.steps], np.int64)}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become what :meth:`to_arrays` gave."""
+        arrays_into_tensors(arrays, self._tensors())
+        self.updates, self._adam.steps = map(int, arrays["counts"])
+
+    def _tensors(self) -> dict[str, Tensor]:
+        moments = {f"adam.{name}": tensor for name, tensor in self._adam.tensors().items()}
+        return {"parameters": self.parameters.flat, "target": self.target.flat, **moments}
 
 
 def tensors_to_arrays(tensors: dict[str, Tensor]) -> dict[str, NDArray[Any]]:

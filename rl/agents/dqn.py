@@ -1,16 +1,16 @@
 """Deep Q-network (Mnih et al., 2015), the paper's reference [32]."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rl.agents.base import AgentConfig, Learner, Task, Width, arrays_into_tensors, tensors_to_arrays
+from rl.agents.base import AgentConfig, Task, ValueLearner, Width
 from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, relu_layers, wide_linear
 from rl.optimiser import Adam
-from rl.replay import Arrays, Batch, Floats
+from rl.replay import Batch, Floats
 
 
 class DqnConfig(AgentConfig):
@@ -20,7 +20,7 @@ class DqnConfig(AgentConfig):
     """Widths of the hidden layers."""
 
 
-class Dqn(Learner):
+class Dqn(ValueLearner):
     """Learns Q(s, .) with one output per allocation from y = r + lambda max_a Q'(s', a), Q' the slowly moving target.
 
     The loss is the mean over the batch of (Q(s, a) - y)^2.
@@ -117,25 +117,3 @@ class Dqn(Learner):
 
     def _all_scores(self, parameters: Parameters, h: Tensor) -> Tensor:
         return wide_linear(h, parameters["head.0.weight"], parameters["head.0.bias"], self._scores)
-
-    # -- parameters --------------------------------------------------------------------------------------------------
-
-    @torch.no_grad()
-    def empower(self, other: Tensor, keep: float) -> None:
-        """Eq. 8: parameters <- keep * parameters + (1 - keep) * other; the target follows, Adam starts afresh."""
-        self.parameters.flat.mul_(keep).add_(other.to(self.device), alpha=1.0 - keep)
-        self.target.flat.copy_(self.parameters.flat)
-        self._adam.reset()
-
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Weights, target, Adam's moments, updates done."""
-        return {**tensors_to_arrays(self._tensors()), "counts": np.array([self.updates, self._adam.steps], np.int64)}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become what :meth:`to_arrays` gave."""
-        arrays_into_tensors(arrays, self._tensors())
-        self.updates, self._adam.steps = map(int, arrays["counts"])
-
-    def _tensors(self) -> dict[str, Tensor]:
-        moments = {f"adam.{name}": tensor for name, tensor in self._adam.tensors().items()}
-        return {"parameters": self.parameters.flat, "target": self.target.flat, **moments}

@@ -9,17 +9,17 @@ with two networks phi and psi into d dimensions, so that all allocations are sco
 """
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rl.agents.base import AgentConfig, Learner, Task, Width, arrays_into_tensors, tensors_to_arrays
+from rl.agents.base import AgentConfig, Task, ValueLearner, Width
 from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, relu_layers
 from rl.optimiser import Adam
-from rl.replay import Arrays, Batch, Floats
+from rl.replay import Batch, Floats
 
 
 class FeatureConfig(AgentConfig):
@@ -31,7 +31,7 @@ class FeatureConfig(AgentConfig):
     """d."""
 
 
-class FeatureDdqn(Learner):
+class FeatureDdqn(ValueLearner):
     """Learns Q(s, w) from y = r + lambda Q'(s', argmax_w Q(s', w)), the mean of (Q(s, w) - y)^2 as its loss."""
 
     name: ClassVar[str] = "feature-ddqn"
@@ -122,28 +122,6 @@ class FeatureDdqn(Learner):
         torch.mm(grad.t(), h, out=gradients[f"{name}_out.0.weight"])
         torch.sum(grad, 0, out=gradients[f"{name}_out.0.bias"])
         layers.backward(grad @ self.parameters[f"{name}_out.0.weight"], gradients)
-
-    # -- parameters --------------------------------------------------------------------------------------------------
-
-    @torch.no_grad()
-    def empower(self, other: Tensor, keep: float) -> None:
-        """Eq. 8: parameters <- keep * parameters + (1 - keep) * other; the target follows, Adam starts afresh."""
-        self.parameters.flat.mul_(keep).add_(other.to(self.device), alpha=1.0 - keep)
-        self.target.flat.copy_(self.parameters.flat)
-        self._adam.reset()
-
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Weights, target, Adam's moments, updates done."""
-        return {**tensors_to_arrays(self._tensors()), "counts": np.array([self.updates, self._adam.steps], np.int64)}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become what :meth:`to_arrays` gave."""
-        arrays_into_tensors(arrays, self._tensors())
-        self.updates, self._adam.steps = map(int, arrays["counts"])
-
-    def _tensors(self) -> dict[str, Tensor]:
-        moments = {f"adam.{name}": tensor for name, tensor in self._adam.tensors().items()}
-        return {"parameters": self.parameters.flat, "target": self.target.flat, **moments}
 
 
 def features(shares: Floats) -> Floats:
