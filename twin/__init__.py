@@ -1,1 +1,1 @@
-"""The digital twin of the base station. Nothing is here yet: this version of slicetwin is the simulator."""
+"""The digital twin of a sliced base station: a network as it was recorded, models of it, agents practising on them."""

@@ -1,0 +1,20 @@
+"""What this package adds to the command line of netsim, as a plugin like anybody's."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from netsim.hooks import hookimpl
+
+if TYPE_CHECKING:
+    import click
+
+
+class Plugin:
+    """The digital twin: the command collect."""
+
+    @hookimpl
+    def commands(self) -> "Iterable[click.Command]":
+        """``netsim collect``."""
+        from twin.commands import COMMANDS
+
+        return COMMANDS
