@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from netsim.errors import InputError
-from netsim.files import lock, sha256
+from netsim.files import lock
 from netsim.hooks import hookimpl
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
+from netsim.seals import written
 from twin import datasets
 
 
@@ -88,8 +89,7 @@ class Recorder:
             return
         name = f"part-{len(self._manifest['parts']):05d}.parquet"
         datasets.write_part(self._folder / name, self._run, self._waiting)
-        path = self._folder / name
-        part = {"name": name, "sha256": sha256(path), "bytes": path.stat().st_size, "periods": len(self._waiting)}
+        part = {"name": name, **written(self._folder / name), "periods": len(self._waiting)}
         self._manifest["parts"].append(part)
         datasets.write_manifest(self._folder, self._manifest)
         self._waiting = []
