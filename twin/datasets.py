@@ -5,6 +5,7 @@ a new part and then a new manifest, each written whole or not at all; a part tha
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,42 @@ def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What was played where."""
+
+    scenario: Mapping[str, Any]
+    """The resolved scenario, as :meth:`Scenario.from_dict` reads it."""
+    scenario_hash: str
+    runs: tuple[Mapping[str, Any], ...]
+    """``run``, ``seed`` and ``controller`` of each run; the controller is ``None`` where nobody told."""
+
+
+def origin(folder: Path) -> Origin:
+    """What was played in a data set or a run directory of ``netsim run``.
+
+    Raises
+    ------
+    InputError
+        It is neither, or damaged.
+    """
+    if (folder / PERIODS).exists():
+        request = read_manifest(folder)["request"]
+        runs: list[dict[str, Any]] = [{"run": 0, "seed": request["seed"], "controller": request["controller"]}]
+        return Origin(request["scenario"], request["scenario_hash"], tuple(runs))
+    content = _manifest(folder)
+    return Origin(content["scenario"], content["scenario_hash"], tuple(content["runs"]))
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; give a data set, or a run directory of `netsim run`")
+    content = manifest_of(folder)
+    if content is None:
+        raise InputError(f"{folder} holds neither a data set nor the {PERIODS} of a run")
+    return content
+
+
 def read(folder: Path) -> History:
     """The history in a data set or in a run directory of ``netsim run``.
 
@@ -109,13 +146,9 @@ def read(folder: Path) -> History:
     InputError
         It is neither, or damaged.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder} is no folder; give a data set, or a run directory of `netsim run`")
     if (folder / PERIODS).exists():
         return _of_run(folder)
-    content = manifest_of(folder)
-    if content is None:
-        raise InputError(f"{folder} holds neither a data set nor the {PERIODS} of a run")
+    content = _manifest(folder)
     tables = [_part(folder, part) for part in content["parts"]]
     if not tables:
         raise InputError(f"{folder} is a data set without a period")
