@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from twin.dataset_commands import dataset
+from twin.whatif_command import whatif
 
 SEEDS = click.IntRange(0, (1 << 62) - 1)
 COUNT = click.IntRange(1, 10**9)
@@ -43,4 +44,4 @@ def collect(
         click.echo(f"{out}: {len(history)} periods of {runs} run{'s' if runs > 1 else ''}")
 
 
-COMMANDS = (collect, dataset)
+COMMANDS = (collect, dataset, whatif)

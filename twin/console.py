@@ -1,15 +1,18 @@
-"""What data sets show."""
+"""What data sets and what-ifs show."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from netsim.console import WIDTH, number
+from netsim.console import WIDTH, interval, number
 from netsim.faults import printable
+
+if TYPE_CHECKING:
+    from twin.whatif import WhatIf
 
 _QUANTILES = ("min", "p5", "p50", "p95", "max")
 
@@ -47,6 +50,46 @@ def _figures(card: Mapping[str, Any]) -> Table:
     for label, spread, digits in rows:
         table.add_row(label, *(number(spread[key], digits) for key in ("mean", *_QUANTILES)))
     return table
+
+
+# -- what if -----------------------------------------------------------------------------------------------------------
+
+
+def print_what_if(found: "WhatIf") -> None:
+    """The figures of both ways side by side, and those of the twin."""
+    console = wide()
+    last = found.at + len(found.recorded.reports) - 1
+    console.print(f"{safe(found.scenario)}, seed {found.seed}, periods {found.at} to {last}")
+    console.print(f"recorded: {safe(found.recorded.controller)}; what if: {safe(found.changed.controller)}")
+    told = found.to_dict()
+    columns = [told["recorded"]["figures"], told["what_if"]["figures"], told["gain"]]
+    headings = ["recorded", "what if", "difference"]
+    if told["twin"] is not None:
+        columns += [told["twin"]["figures"], told["twin_error"]]
+        headings += ["on the twin", "twin less simulator"]
+    table = table_of("mean over periods", *headings)
+    for name in found.gain:
+        table.add_row(_label(name), *(interval(column[name], _digits(name)) for column in columns))
+    console.print(table)
+
+
+_LABELS = {
+    "utility": ("utility U", 4),
+    "se_capacity": ("SE capacity, bit/s/Hz", 3),
+    "se_carried": ("SE carried, bit/s/Hz", 4),
+    "ssr": ("SSR", 4),
+    "latency_mean_ms": ("latency, ms", 4),
+}
+"""What a figure is called, and its digits."""
+
+
+def _label(name: str) -> str:
+    figure, _, which = name.partition(".")
+    return f"{_LABELS[figure][0]} {safe(which)}".rstrip()
+
+
+def _digits(name: str) -> int:
+    return _LABELS[name.partition(".")[0]][1]
 
 
 # -- shared ------------------------------------------------------------------------------------------------------------
