@@ -1,1 +1,1 @@
-"""The models that a twin consists of: what state follows, and what an allocation brings."""
+"""What a twin knows of a network: models of its next state and of what a period brings."""
