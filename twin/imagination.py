@@ -123,4 +123,3 @@ class Sweeps:
             next_states = following.mean + following.deviation * normal
         self.steps += 1
         return at.numpy(), utilities.double().numpy(), next_states.clamp_min(0.0).numpy()
-

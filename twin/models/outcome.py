@@ -60,7 +60,9 @@ class Objective:
         """That of a scenario."""
         settings = scenario.utility
         count = len(scenario.slices) if settings.alpha_per_slice else 1
-        return cls(settings.alpha * count, tuple(part.weight for part in scenario.slices.values()), settings.se == "carried")
+        return cls(
+            settings.alpha * count, tuple(part.weight for part in scenario.slices.values()), settings.se == "carried"
+        )
 
     def __call__(self, ssr: Tensor, se: Tensor) -> Tensor:
         """U for SSR of shape ``(..., N)`` and both SE, capacity and carried, of shape ``(..., 2)``."""
@@ -146,7 +148,7 @@ class OutcomeModel:
             return Outcome(utility, nothing, nothing[:, 0], nothing[:, 0], nothing, nothing, nothing)
         ssr, continuous = self._split(outputs)
         means = self.continuous.back(continuous).mean(dim=0)
-        se, (packets, bits, latency) = means[:, :2], means[:, 2:].split(self.n, dim=1)
+        se, (packets, bits, latency) = means[:, :2], torch.chunk(means[:, 2:], 3, dim=1)
         # Backlog and latency are predicted as logarithms.
         logarithms = [torch.expm1(part).clamp_min(0.0) for part in (packets, bits, latency)]
         return Outcome(utility, torch.sigmoid(ssr).mean(dim=0), se[:, 0], se[:, 1], *logarithms)
@@ -367,4 +369,3 @@ def continuous_targets(experience: Experience) -> NDArray[np.float64]:
         for part in (experience.backlog_packets, experience.backlog_bits, experience.latency_mean_ms)
     ]
     return np.column_stack([experience.se_capacity, experience.se_carried, *logarithms])
-
