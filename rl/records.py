@@ -17,11 +17,12 @@ from typing import Any
 from netsim.errors import InputError, RunError
 from netsim.files import lock, sha256, temporary, to_json, write_atomic
 from netsim.provenance import differences
+from netsim.seals import MANIFEST, Kind, all_written, intact
 from rl.board import Board
 from rl.checkpoints import Checkpoints
 
-FORMAT, FORMAT_VERSION = "slicetwin-training", 1
-MANIFEST, METRICS, SUMMARY, TIMING = "manifest.json", "metrics.jsonl", "summary.json", "timing.json"
+KIND = Kind("slicetwin-training", 1, "training", "training", "`--force` replaces the training")
+METRICS, SUMMARY, TIMING = "metrics.jsonl", "summary.json", "timing.json"
 BOARD = "tensorboard"
 
 
@@ -147,15 +148,8 @@ class Records:
         write_atomic(self.folder / TIMING, to_json({name: round(value, 3) for name, value in timing.items()}))
 
     def _write_manifest(self, *, finished: bool) -> None:
-        written = [path for path in (self.folder / METRICS, self.folder / SUMMARY) if finished and path.exists()]
-        manifest = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "finished": finished,
-            "request": self._request,
-            "files": {path.name: {"sha256": sha256(path), "bytes": path.stat().st_size} for path in written},
-        }
-        write_atomic(self.folder / MANIFEST, to_json({**manifest, "sha256": _seal(manifest)}))
+        there = [path for path in (self.folder / METRICS, self.folder / SUMMARY) if finished and path.exists()]
+        KIND.write(self.folder, {"finished": finished, "request": self._request, "files": all_written(there)})
 
 
 def clear(folder: Path, force: bool) -> None:
@@ -208,8 +202,8 @@ def finished_summary(folder: Path, request: Mapping[str, Any]) -> dict[str, Any]
     _refuse_another(folder, manifest, request)
     if not manifest["finished"]:
         return None
-    for name, written in manifest["files"].items():
-        if not (folder / name).is_file() or sha256(folder / name) != written["sha256"]:
+    for name, kept in manifest["files"].items():
+        if not intact(folder / name, kept):
             raise RunError(f"{folder / name} is not the file that was written; `--force` starts again")
     return json.loads((folder / SUMMARY).read_bytes())  # type: ignore[no-any-return]
 
@@ -228,26 +222,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     InputError
         If the folder has none, or it is damaged.
     """
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_bytes())
-        seal = manifest.pop("sha256")
-        whole = seal == _seal(manifest)
-    except FileNotFoundError:
-        raise InputError(f"{folder} is no training: it has no {MANIFEST}") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
-        whole = False
-    if not whole:
-        raise InputError(f"{path} is damaged or no manifest of a training; `--force` replaces the training")
-    if (manifest.get("format"), manifest.get("format_version")) != (FORMAT, FORMAT_VERSION):
-        raise InputError(f"{path} is not of the format {FORMAT} version {FORMAT_VERSION}, which this version reads")
-    return manifest  # type: ignore[no-any-return]
-
-
-def _seal(manifest: Mapping[str, Any]) -> str:
-    return hashlib.sha256(to_json(dict(manifest)).encode()).hexdigest()
+    return KIND.read(folder)
 
 
 def _scalars(line: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float]]:
