@@ -29,7 +29,7 @@ LITERAL: dict[str, Any] = {
     "warm": True,
     "twin": {
         "state": {"head": "point"},
-        "outcome": {"target": "reward", "head": "point", "members": 1, "hidden": (256, 256)},
+        "outcome": {"target": "reward", "structure": "joint", "head": "point", "members": 1, "hidden": (256, 256)},
     },
 }
 """The paper as it is written: one long chain of the twin's means, the reward alone predicted, rewards by the growing

@@ -6,15 +6,13 @@ without a bootstrap is the paper's DNN R (eq. 7, second line), which may also pr
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 from torch.nn import functional
 
@@ -24,6 +22,7 @@ from rl.agents.base import Width
 from rl.replay import Arrays
 from twin.experience import Experience
 from twin.fitting import FitConfig, FitReport, Scaling, draw_weights, fit, split
+from twin.models.members import PER_SLICE, SE, Joint, Sliced
 
 BOOTSTRAP = "twin-bootstrap"
 LEAST_DEVIATION = 1e-3
@@ -39,11 +38,19 @@ class OutcomeConfig(BaseModel):
     """What is predicted: SSR, SE and with them U; or, as the paper writes, the reward alone."""
     head: Literal["gaussian", "point"] = "gaussian"
     """Whether the spread of U is predicted for each state and allocation, or one spread is taken for all."""
+    structure: Literal["sliced", "joint"] = "sliced"
+    """Whether a slice's outcome is predicted from its own load and share, or from those of all slices."""
     members: Annotated[int, Field(ge=1, le=100)] = 8
     """Networks, each fitted to a bootstrap sample if there are several."""
-    hidden: tuple[Width, ...] = (64, 64)
+    hidden: tuple[Width, ...] = (32, 32)
     """Widths of the hidden layers of each."""
     fit: FitConfig = FitConfig()
+
+    @model_validator(mode="after")
+    def _rewards_are_of_all_slices(self) -> Self:
+        if self.target == "reward" and self.structure == "sliced":
+            raise ValueError("a reward is no sum over slices: a target `reward` needs a structure `joint`")
+        return self
 
 
 @dataclass(frozen=True)
@@ -91,30 +98,16 @@ class Outcome(NamedTuple):
     latency_mean_ms: Tensor
 
 
-class Members(torch.nn.Module):
-    """E networks of one shape, run side by side: ``(E, B, inputs)`` to ``(E, B, outputs)``."""
-
-    def __init__(self, members: int, sizes: Sequence[int]) -> None:
-        super().__init__()
-        pairs = list(pairwise(sizes))
-        self.weights = torch.nn.ParameterList(torch.empty(members, n_out, n_in) for n_in, n_out in pairs)
-        self.bias = torch.nn.ParameterList(torch.zeros(members, 1, n_out) for _, n_out in pairs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Outputs of all members."""
-        last = len(self.weights) - 1
-        for i, (weight, bias) in enumerate(zip(self.weights, self.bias, strict=True)):
-            x = torch.baddbmm(bias, x, weight.transpose(1, 2))
-            x = x if i == last else functional.silu(x)
-        return x
-
-
 class OutcomeModel:
     """Predicts outcomes; see :func:`fit_outcome_model`."""
 
     def __init__(self, config: OutcomeConfig, objective: Objective, n_slices: int) -> None:
         self.config, self.objective, self.n = config, objective, n_slices
-        self.network = Members(config.members, [3 * n_slices, *config.hidden, self._outputs])
+        self.network: Joint | Sliced
+        if config.structure == "sliced":
+            self.network = Sliced(config.members, n_slices, config.hidden)
+        else:
+            self.network = Joint(config.members, n_slices, config.hidden, self._outputs)
         self.inputs, self.continuous = (Scaling(torch.zeros(k), torch.ones(k)) for k in (n_slices, self._continuous))
         self.spread = torch.tensor(1.0)
         """Standard deviation of U, or of the reward, in what the model was fitted to; a point head's only one."""
@@ -125,23 +118,29 @@ class OutcomeModel:
     @property
     def _continuous(self) -> int:
         """Columns that are predicted by squared error: two SE, and backlog in packets and bits and latency a slice."""
-        return 1 if self.config.target == "reward" else 2 + 3 * self.n
+        return 1 if self.config.target == "reward" else SE + PER_SLICE * self.n
 
     @property
     def _outputs(self) -> int:
-        return 2 if self.config.target == "reward" else self.n + self._continuous + 1
+        """Those of a network, its deviation apart."""
+        return 1 if self.config.target == "reward" else self.n + self._continuous
 
     # -- predicting --------------------------------------------------------------------------------------------------
 
     def features(self, states: Tensor, shares: Tensor) -> Tensor:
-        """States, shares and logarithms of shares on comparable scales, shape ``(B, 3 N)``."""
-        return torch.cat([self.inputs(states), 2.0 * shares - 0.6, shares.log() / 2.0 + 0.75], dim=-1)
+        """State, share and logarithm of the share of each slice on comparable scales, shape ``(B, N, 3)``."""
+        return torch.stack([self.inputs(states), 2.0 * shares - 0.6, shares.log() / 2.0 + 0.75], dim=-1)
+
+    def _members(self, features: Tensor) -> Tensor:
+        """Outputs of all members for the same features, shape ``(E, B, outputs + 1)``."""
+        outputs: Tensor = self.network(features.expand(self.config.members, -1, -1, -1))
+        return outputs
 
     @torch.no_grad()
     def predict(self, states: Tensor, shares: Tensor) -> Outcome:
         """Outcomes of B allocations in B states, both of shape ``(B, N)``."""
         x = self.features(states, shares)
-        outputs = self.network(x.expand(self.config.members, -1, -1))
+        outputs = self._members(x)
         utility = self._spread_of(*self.utilities_of(outputs))
         if self.config.target == "reward":
             nothing = torch.full_like(states, math.nan)
@@ -157,12 +156,12 @@ class OutcomeModel:
     def utility(self, states: Tensor, shares: Tensor) -> Spread:
         """U alone of B allocations in B states, both of shape ``(B, N)``."""
         x = self.features(states, shares)
-        return self._spread_of(*self.utilities_of(self.network(x.expand(self.config.members, -1, -1))))
+        return self._spread_of(*self.utilities_of(self._members(x)))
 
     @torch.no_grad()
     def members_utilities(self, states: Tensor, shares: Tensor) -> Tensor:
         """Mean U as each member predicts it, shape ``(E, B)``."""
-        return self.utilities_of(self.network(self.features(states, shares).expand(self.config.members, -1, -1)))[0]
+        return self.utilities_of(self._members(self.features(states, shares)))[0]
 
     @torch.no_grad()
     def sweep(self, states: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
@@ -178,7 +177,7 @@ class OutcomeModel:
         """Each member's mean and deviation of U, shape ``(E, B)``."""
         deviation = self.spread * torch.ones_like(outputs[..., -1])
         if self.config.head == "gaussian":
-            deviation = self.spread * functional.softplus(outputs[..., -1]) + LEAST_DEVIATION
+            deviation = self.spread * outputs[..., -1] + LEAST_DEVIATION
         if self.config.target == "reward":
             return self.continuous.back(outputs[..., :1])[..., 0], deviation
         ssr, continuous = self._split(outputs)
@@ -345,7 +344,7 @@ class _Fitting:
     def _calibrate(self) -> None:
         """Residuals of every transition that some members did not learn from, as those members predict it."""
         model = self.model
-        outputs = model.network(self._features.expand(model.config.members, -1, -1))
+        outputs = model._members(self._features)
         means, deviations = model.utilities_of(outputs)
         unseen = np.ones(means.shape, bool)
         for member, rows in enumerate(self._chosen):
