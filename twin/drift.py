@@ -46,9 +46,9 @@ class DriftConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    periods_between_false_alarms: Annotated[float, Field(ge=20, le=1e8)] = 10_000.0
+    periods_between_false_alarms: Annotated[float, Field(ge=20, le=1e7)] = 10_000.0
     """Mean, over all channels and both directions together, while the network does not change."""
-    smallest_shift_sd: Annotated[float, Field(ge=0.25, le=4)] = 1.0
+    smallest_shift_sd: Annotated[float, Field(ge=0.25, le=3)] = 1.0
     """The shift of a residual's mean that is noticed soonest, in its standard deviations."""
 
     @property
@@ -270,7 +270,7 @@ def threshold_for(periods: float, allowance: float) -> float:
     >>> round(threshold_for(930.887, 0.5), 3)
     5.0
     """
-    most = 2.0 + math.log(1.0 + 2.0 * allowance**2 * periods) / (2.0 * allowance)
+    most = 1.0 + math.log(1.0 + 2.0 * allowance**2 * periods) / (2.0 * allowance)
     return float(brentq(lambda threshold: math.log(run_length(threshold, allowance) / periods), 0.0, most))
 
 

@@ -41,13 +41,12 @@ def test_run_lengths_are_those_of_published_tables(threshold, allowance, shift, 
     assert run_length(threshold, allowance, shift) == pytest.approx(published, abs=digits)
 
 
-@given(
-    st.floats(math.log(40.0), math.log(1e10)).map(math.exp),
-    st.floats(0.125, 2.0),
-)
+@given(st.floats(math.log(40.0), math.log(2e10)).map(math.exp), st.floats(0.125, 1.5))
 @settings(deadline=None, max_examples=15)
 def test_a_threshold_is_where_the_run_length_is_what_was_asked(periods, allowance):
-    assert run_length(threshold_for(periods, allowance), allowance) == pytest.approx(periods, rel=1e-6)
+    """To what solving costs: the matrix is as ill-conditioned as the run is long."""
+    tolerance = 1e-8 + 8.0 * np.finfo(float).eps * periods
+    assert run_length(threshold_for(periods, allowance), allowance) == pytest.approx(periods, rel=tolerance)
 
 
 def false_alarms(kind, reference, *, repetitions, periods, config):
