@@ -122,12 +122,12 @@ class Records:
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write the summary and mark the training finished."""
+    def finish(self, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
+        """Write the summary and how long parts of the training took, and mark it finished."""
         try:
             self.mark()
             write_atomic(self.folder / SUMMARY, to_json(summary))
-            self._write_timing()
+            self._write_timing(seconds)
             self._write_manifest(finished=True)
         except OSError as error:
             raise RunError(f"cannot write {self.folder}: {error.strerror or error}") from None
@@ -141,9 +141,10 @@ class Records:
         (self.folder / ".lock").unlink(missing_ok=True)
         os.close(self._lock)
 
-    def _write_timing(self) -> None:
-        seconds = time.perf_counter() - self._started
-        write_atomic(self.folder / TIMING, to_json({"wall_s": round(seconds, 3)}))
+    def _write_timing(self, parts: Mapping[str, float]) -> None:
+        wall = time.perf_counter() - self._started
+        timing = {"wall_s": wall, **{f"{name}_cpu_s": seconds for name, seconds in parts.items()}}
+        write_atomic(self.folder / TIMING, to_json({name: round(value, 3) for name, value in timing.items()}))
 
     def _write_manifest(self, *, finished: bool) -> None:
         written = [path for path in (self.folder / METRICS, self.folder / SUMMARY) if finished and path.exists()]
