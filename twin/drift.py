@@ -4,7 +4,8 @@ Each residual is ranked among all that came before it, the reference first. As l
 independent and uniform whatever the residuals' distribution is and however few there were to begin with (E. Parent,
 1965; D. McDonald, A CUSUM procedure based on sequential ranks, Naval Research Logistics 37, 1990). The normal score of
 a rank is then a standard normal number, and the threshold that holds a rate of false alarms is known without a
-parameter having been estimated.
+parameter having been estimated. What such a chart does not notice soon it takes for normal: a shift of one deviation
+needs some 300 periods of reference, one of two deviations 100.
 
 Residuals that follow one another (voices that go on talking, queues carried over) are first predicted from those
 before; what is ranked is what surprised, and a chart rises the slower the less is known of the prediction.
