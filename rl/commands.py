@@ -99,6 +99,7 @@ def _request(
 @click.option("--seed", type=SEEDS, default=1_000_000, show_default=True, metavar="S", help="The first seed.")
 @click.option("--seeds", type=click.IntRange(1, 10_000), default=10, show_default=True, metavar="K", help="How many.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the scenario.")
+@click.option("--plant", metavar="NAME:TEXT", help="What to play on instead of the simulator, as twin:RUN_DIR.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON, of several targets as a list.")
 @click.option("--quiet", is_flag=True, help="No progress bar and no table.")
 def evaluate(
@@ -108,6 +109,7 @@ def evaluate(
     seed: int,
     seeds: int,
     overrides: tuple[str, ...],
+    plant: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -127,7 +129,9 @@ def evaluate(
         raise click.UsageError(f"{targets[0]!r} is no folder of a training; for a controller give --scenario NAME too")
     loaded = load_scenario(scenario, overrides) if scenario is not None else _trained_on(folders[0], overrides)
     with progress_bar(hidden=quiet or as_json) as progress:
-        figures = play(loaded, controllers, periods=periods, first_seed=seed, seeds=seeds, progress=progress)
+        figures = play(
+            loaded, controllers, periods=periods, first_seed=seed, seeds=seeds, plant=plant, progress=progress
+        )
     if as_json:
         _echo_json(figures if len(figures) > 1 else figures[0])
     elif not quiet and len(figures) == 1:

@@ -112,6 +112,19 @@ class Origin:
     runs: tuple[Mapping[str, Any], ...]
     """``run``, ``seed`` and ``controller`` of each run; the controller is ``None`` where nobody told."""
 
+    def played_on(self, folder: Path, files: Path | None = None) -> Scenario:
+        """The scenario of the data in ``folder``, the files that it names taken from ``files``.
+
+        Raises
+        ------
+        InputError
+            The files are not those that were there.
+        """
+        scenario = Scenario.from_dict(dict(self.scenario), files)
+        if scenario.hash != self.scenario_hash:
+            raise InputError(f"{folder}: its scenario names files that are not the same in --folder ({files})")
+        return scenario
+
 
 def origin(folder: Path) -> Origin:
     """What was played in a data set or a run directory of ``netsim run``.

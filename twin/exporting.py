@@ -91,9 +91,7 @@ def write_minari(folder: str | Path, name: str, files: Path | None = None) -> di
     """
     create, buffer, where = _minari(name)
     history, about = History.read(folder), origin(Path(folder))
-    scenario = Scenario.from_dict(dict(about.scenario), files)
-    if scenario.hash != about.scenario_hash:
-        raise InputError(f"{folder}: its scenario names files that are not the same in --folder ({files})")
+    scenario = about.played_on(Path(folder), files)
     observation, action, episodes = _episodes(history, about, scenario, buffer)
     if not episodes:
         raise InputError(f"{folder} holds no transition to export")

@@ -4,6 +4,7 @@ Every draw is a function of (seed, purpose, number of the step, place), so what 
 imagined elsewhere.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ from twin.digital_twin import DigitalTwin
 
 STARTS, CHANCES = "twin-starts", "twin-chances"
 """Purposes of random draws."""
+POSSIBLE = 20
+"""Quantiles of U over which an expected reward is taken."""
 
 
 @dataclass(frozen=True)
@@ -86,40 +89,62 @@ class Rollouts:
 class Sweeps:
     """Every allocation of real states at once: what no network can be asked, and a twin can.
 
-    The twin's U of all A allocations is worked out once for a pool of P real states.
+    The reward expected of all A allocations is worked out once for a pool of P real states: the mean over what the twin
+    holds possible, since a reward that jumps at a threshold is not that of the mean U.
     """
 
     def __init__(
-        self, twin: DigitalTwin, shares: Floats, pool: int, seed: int, whose: str = "", *, sampled: bool = True
+        self,
+        twin: DigitalTwin,
+        shares: Floats,
+        reward: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+        pool: int,
+        seed: int,
+        whose: str = "",
+        *,
+        sampled: bool = True,
     ) -> None:
-        """Work out the pool; ``shares`` of shape ``(A, N)`` are those of every allocation."""
+        """Work out the pool.
+
+        Parameters
+        ----------
+        shares
+            Of every allocation, shape ``(A, N)``.
+        reward
+            Of utilities.
+        sampled
+            Whether rewards are means over possible U, and next states are drawn; or both are those of the means.
+        """
         self._twin, self._shares = twin, shares
         self._seed, self._whose, self._sampled = seed, whose, sampled
         self.steps = 0
         u = draws.uniform(seed, STARTS, 0, pool, f"{whose} pool")
         self._places = (u * len(twin.starts)).astype(np.int64)
         pooled = torch.from_numpy(twin.starts.states[self._places])
-        self._means, self._deviations = twin.outcomes.sweep(pooled, torch.from_numpy(shares))
+        spread = twin.outcomes.sweep(pooled, torch.from_numpy(shares))
+        levels = (torch.arange(POSSIBLE) + 0.5) / POSSIBLE if sampled else torch.empty(0)
+        possible = [twin.outcomes.quantile(spread, level) for level in levels] or [spread.mean]
+        rewards = sum(reward(each.double().numpy()) for each in possible) / len(possible)
+        self._rewards: Floats = np.asarray(rewards, np.float32)
 
-    def next(self, states: int) -> tuple[Floats, NDArray[np.float64], Floats]:
-        """Some of the pool's states, U of all their allocations, and a state that follows each.
+    def next(self, states: int) -> tuple[Floats, Floats, Floats]:
+        """Some of the pool's states, the rewards of all their allocations, and a state that follows each.
 
-        Shapes ``(B, N)``, ``(B, A)``, ``(B, N)``. A state's chances are the same for all its allocations. What follows
-        is imagined under an allocation drawn for each: arrivals hardly depend on it unless sources wait for room.
+        Shapes ``(B, N)``, ``(B, A)``, ``(B, N)``. What follows is imagined under an allocation drawn for each state:
+        arrivals hardly depend on it unless sources wait for room.
         """
         n = self._shares.shape[1]
-        u = draws.uniform(self._seed, CHANCES, self.steps, states * (3 + n), f"{self._whose} sweep")
-        which, action, chance = u[: 3 * states].reshape(3, states)
+        u = draws.uniform(self._seed, CHANCES, self.steps, states * (2 + n), f"{self._whose} sweep")
+        which, action = u[: 2 * states].reshape(2, states)
         rows = (which * len(self._places)).astype(np.int64)
         places = self._places[rows]
-        at = torch.from_numpy(self._twin.starts.states[places])
+        at: Floats = self._twin.starts.states[places]
         given = torch.from_numpy(self._shares[(action * len(self._shares)).astype(np.int64)])
-        following = self._twin.states.advance(self._twin.states.begin(*self._twin.starts.contexts(places)), at, given)
-        utilities, next_states = self._means[rows], following.mean
+        memory = self._twin.states.begin(*self._twin.starts.contexts(places))
+        following = self._twin.states.advance(memory, torch.from_numpy(at), given)
+        next_states = following.mean
         if self._sampled:
-            residuals = self._twin.outcomes.residual(torch.from_numpy(chance).float())
-            utilities = utilities + self._deviations[rows] * residuals[:, None]
-            normal = torch.from_numpy(ndtri(u[3 * states :].reshape(states, n))).float()
-            next_states = following.mean + following.deviation * normal
+            normal = torch.from_numpy(ndtri(u[2 * states :].reshape(states, n))).float()
+            next_states = next_states + following.deviation * normal
         self.steps += 1
-        return at.numpy(), utilities.double().numpy(), next_states.clamp_min(0.0).numpy()
+        return at, self._rewards[rows], next_states.clamp_min(0.0).numpy()

@@ -1,5 +1,7 @@
 """Lines 5 to 11 of Algorithm 1: an agent learns in a twin."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -60,12 +62,11 @@ class Practice:
     def _sweep(self) -> None:
         settings, agent = self._settings, self._agent
         states = min(settings.sweep_states, agent.config.batch_size)
-        sweeps = Sweeps(
-            self._twin, self._shares, settings.sweep_pool, agent.task.seed, self._whose, sampled=settings.sampled
-        )
+        reward = partial(agent.task.thresholds.reward, step=self._step)
+        pool, seed = settings.sweep_pool, agent.task.seed
+        sweeps = Sweeps(self._twin, self._shares, reward, pool, seed, self._whose, sampled=settings.sampled)
         for _ in range(settings.practice_updates):
-            seen, utilities, following = sweeps.next(states)
-            rewards = agent.task.thresholds.reward(utilities, self._step).astype(np.float32)
+            seen, rewards, following = sweeps.next(states)
             agent.sweep(seen, rewards, following)
             self.imagined += rewards.size
 

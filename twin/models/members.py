@@ -1,6 +1,6 @@
 """The networks of an outcome model: E members side by side, each of one network for all slices or of one a slice."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -62,8 +62,30 @@ class Sliced(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs of all members, as :class:`Joint` has them."""
+        each = self._of_slices(x)
+        return _together(each, each[..., 1 + SE : -1].transpose(2, 3).flatten(2))
+
+    def of_all(self, x: Tensor, which: Tensor) -> Iterator[Tensor]:
+        """Outputs for A allocations in each of B states, the logarithms left out: ``(E, A, N + SE + 1)`` at a time.
+
+        A slice's own outputs depend on nothing but its own load and share, of which there are few: ``x`` of shape
+        ``(E, B, K, N, 3)`` has every share, and ``which`` of shape ``(A, N)`` says which of the K an allocation gives.
+        """
+        states, levels = x.shape[1:3]
+        each = self._of_slices(x.flatten(1, 2)).unflatten(1, (states, levels))
+        each = torch.cat([each[..., : 1 + SE], each[..., -1:]], dim=-1)
+        places = torch.arange(which.shape[1])
+        for b in range(states):
+            yield _together(each[:, b, which, places], each.new_empty(len(each), len(which), 0))
+
+    def _of_slices(self, x: Tensor) -> Tensor:
+        """Outputs of each slice's networks, shape ``(E, B, N, outputs)``."""
         members, n = self._shape
-        each = self.stacked(x.transpose(1, 2).flatten(0, 1)).unflatten(0, (members, n)).transpose(1, 2)
-        ssr, logarithms = each[..., 0], each[..., 1 + SE : -1].transpose(2, 3).flatten(2)
-        deviation = functional.softplus(each[..., -1]).norm(dim=2, keepdim=True)
-        return torch.cat([ssr, each[..., 1 : 1 + SE].sum(dim=2), logarithms, deviation], dim=-1)
+        outputs: Tensor = self.stacked(x.transpose(1, 2).flatten(0, 1))
+        return outputs.unflatten(0, (members, n)).transpose(1, 2)
+
+
+def _together(each: Tensor, logarithms: Tensor) -> Tensor:
+    """A cell's outputs from those of its slices."""
+    deviation = functional.softplus(each[..., -1]).norm(dim=2, keepdim=True)
+    return torch.cat([each[..., 0], each[..., 1 : 1 + SE].sum(dim=2), logarithms, deviation], dim=-1)

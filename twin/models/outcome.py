@@ -6,6 +6,7 @@ without a bootstrap is the paper's DNN R (eq. 7, second line), which may also pr
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -164,14 +165,19 @@ class OutcomeModel:
         return self.utilities_of(self._members(self.features(states, shares)))[0]
 
     @torch.no_grad()
-    def sweep(self, states: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """U of every one of A allocations in each of B states: means and deviations, shape ``(B, A)`` both."""
-        means, deviations = [], []
-        for state in states:
-            spread = self.utility(state.expand_as(shares), shares)
-            means.append(spread.mean)
-            deviations.append(spread.deviation)
-        return torch.stack(means), torch.stack(deviations)
+    def sweep(self, states: Tensor, shares: Tensor) -> Spread:
+        """U of every one of A allocations, shape ``(A, N)``, in each of B states, shape ``(B, N)``: both ``(B, A)``."""
+        each = [self._spread_of(*self.utilities_of(outputs)) for outputs in self._of_all(states, shares)]
+        return Spread(*(torch.stack(part) for part in zip(*each, strict=True)))
+
+    def _of_all(self, states: Tensor, shares: Tensor) -> Iterator[Tensor]:
+        if not isinstance(self.network, Sliced):
+            yield from (self._members(self.features(state.expand(len(shares), -1), shares)) for state in states)
+            return
+        levels, which = torch.unique(shares, return_inverse=True)
+        every = (len(states), len(levels), self.n)
+        x = self.features(states[:, None].expand(every), levels[:, None].expand(every))
+        yield from self.network.of_all(x.expand(self.config.members, *x.shape), which)
 
     def utilities_of(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Each member's mean and deviation of U, shape ``(E, B)``."""
@@ -180,8 +186,8 @@ class OutcomeModel:
             deviation = self.spread * outputs[..., -1] + LEAST_DEVIATION
         if self.config.target == "reward":
             return self.continuous.back(outputs[..., :1])[..., 0], deviation
-        ssr, continuous = self._split(outputs)
-        return self.objective(torch.sigmoid(ssr), self.continuous.back(continuous)[..., :2]), deviation
+        se = outputs[..., self.n : self.n + SE] * self.continuous.deviation[:SE] + self.continuous.mean[:SE]
+        return self.objective(torch.sigmoid(outputs[..., : self.n]), se), deviation
 
     def _spread_of(self, means: Tensor, deviations: Tensor) -> Spread:
         """The ensemble's mean and deviation: a mixture's."""
