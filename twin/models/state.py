@@ -46,7 +46,7 @@ class StateConfig(BaseModel):
     """Transitions read before the present one."""
     heads: Annotated[int, Field(ge=1, le=64)] = 4
     """Of the Transformer; they share ``hidden`` equally."""
-    layers: Whole = 2
+    layers: Whole = 1
     """Of the Transformer."""
     fit: FitConfig = FitConfig(batch_size=32, learning_rate=2e-3)
     """A batch counts sequences, each of ``context + 1`` transitions."""

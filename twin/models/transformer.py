@@ -27,7 +27,7 @@ class Block(torch.nn.Module):
 
     def asked(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of shape ``(B, heads, L, width / heads)`` for ``h`` of shape ``(B, L, width)``."""
-        parts = self.ask(self.before(h)).view(*h.shape[:2], 3, self.heads, -1)
+        parts = self.ask(self.before(h)).view(*h.shape[:2], 3, self.heads, h.shape[2] // self.heads)
         q, k, v = parts.permute(2, 0, 3, 1, 4)
         return q / math.sqrt(q.shape[-1]), k, v
 
