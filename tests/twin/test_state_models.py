@@ -17,7 +17,7 @@ SPREAD = 0.05
 """Deviation of the noise in every law."""
 OF_STATE = np.array([[0.7, 0.2, 0.0], [0.0, -0.6, 0.3], [0.3, 0.0, 0.6]])
 OF_SHARES = np.array([[0.4, 0.0, -0.2], [-0.3, 0.3, 0.0], [0.0, -0.4, 0.3]])
-FIT = FitConfig(batch_size=32, learning_rate=2e-3, held_out_share=0.3, steps=300)
+FIT = FitConfig(batch_size=32, learning_rate=2e-3, held_out_share=0.3, steps=300, patience=5)
 SMALL = {"hidden": 16, "context": 3, "fit": FIT}
 KINDS = ("lstm", "transformer")
 Z = 4.0
