@@ -134,8 +134,11 @@ class Scaling:
 
     @classmethod
     def of(cls, values: NDArray[Any]) -> "Scaling":
-        """That of the rows of ``values``; columns that do not vary keep their unit."""
-        mean, deviation = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
+        """That of the rows of ``values``, NaN left out; columns that do not vary keep their unit."""
+        there = ~np.isnan(values)
+        count = np.maximum(there.sum(axis=0), 1)
+        mean = np.where(there, values, 0.0).sum(axis=0, dtype=np.float64) / count
+        deviation = np.sqrt((np.where(there, values - mean, 0.0) ** 2).sum(axis=0, dtype=np.float64) / count)
         deviation = np.where(deviation > 1e-6 * (1.0 + np.abs(mean)), deviation, 1.0)
         return cls(torch.tensor(mean, dtype=torch.float32), torch.tensor(deviation, dtype=torch.float32))
 

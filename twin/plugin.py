@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 class Plugin:
-    """The digital twin: the command collect."""
+    """The digital twin: the commands collect, dataset and whatif."""
 
     @hookimpl
     def commands(self) -> "Iterable[click.Command]":
-        """``netsim collect``."""
+        """``netsim collect``, ``netsim dataset``, ``netsim whatif``."""
         from twin.commands import COMMANDS
 
         return COMMANDS
