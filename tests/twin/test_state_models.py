@@ -247,6 +247,24 @@ def test_forecasts_of_a_run_do_not_see_the_run_before(kind, fitted):
     assert not torch.equal(one.mean[:20], other.mean[:20])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_forecast_reads_as_many_transitions_as_its_context_and_the_present_one(kind):
+    model, lived = drawn(kind), experience_of(*played(linear, 30, 3))
+    said = forecasts(model, lived)
+    for t in (0, 3, 6, 7, 29):
+        window = slice(max(0, t - model.config.context), t + 1)
+        states, shares = (torch.from_numpy(each[None, window]) for each in (lived.states, lived.shares))
+        whole = model.forecast(states, shares, torch.ones(states.shape[:2], dtype=torch.bool))
+        torch.testing.assert_close(said.mean[t], whole.mean[0, -1], rtol=0, atol=1e-5)
+
+
+def test_an_lstm_begins_with_its_forget_gates_open_and_its_other_biases_0():
+    network = network_of(StateConfig(hidden=2), N)
+    network.start()
+    bias, other = network.gates()[2:]
+    assert (bias.tolist(), other.tolist()) == ([0, 0, 1, 1, 0, 0, 0, 0], [0] * 8)
+
+
 def test_a_roll_out_of_a_load_that_grew_does_not_run_away():
     """The regression's factor is 1.01: 3000 steps of it would multiply the distance from 1 by 9e12."""
     x = 0.01 * 1.01 ** np.arange(201.0)[:, None] * np.ones(N)
