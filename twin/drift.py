@@ -4,7 +4,8 @@ Each residual is ranked among all that came before it, the reference first. As l
 independent and uniform whatever the residuals' distribution is and however few there were to begin with (E. Parent,
 1965; D. McDonald, A CUSUM procedure based on sequential ranks, Naval Research Logistics 37, 1990). The normal score of
 a rank is then a standard normal number, and the threshold that holds a rate of false alarms is known without a
-parameter having been estimated.
+parameter having been estimated. What such a chart does not notice soon it takes for normal: a shift of one deviation
+needs some 300 periods of reference, one of two deviations 100.
 
 Residuals that follow one another (voices that go on talking, queues carried over) are first predicted from those
 before; what is ranked is what surprised, and a chart rises the slower the less is known of the prediction.
@@ -46,9 +47,9 @@ class DriftConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    periods_between_false_alarms: Annotated[float, Field(ge=20, le=1e8)] = 10_000.0
+    periods_between_false_alarms: Annotated[float, Field(ge=20, le=1e7)] = 10_000.0
     """Mean, over all channels and both directions together, while the network does not change."""
-    smallest_shift_sd: Annotated[float, Field(ge=0.25, le=4)] = 1.0
+    smallest_shift_sd: Annotated[float, Field(ge=0.25, le=3)] = 1.0
     """The shift of a residual's mean that is noticed soonest, in its standard deviations."""
 
     @property
@@ -97,9 +98,10 @@ class DriftDetector:
         rows = _checked(reference)
         self.threshold = config.threshold(rows.shape[1])
         self._allowance = config.allowance
-        memory = min(LONGEST_MEMORY, len(rows) // 20)
-        predictions = [predicting(column, memory) for column in rows.T]
-        self._weights = np.array([each.weights for each in predictions]).reshape(-1, memory)
+        predictions = [predicting(column, min(LONGEST_MEMORY, len(rows) // 20)) for column in rows.T]
+        weights = np.array([each.weights for each in predictions])
+        memory = int(np.flatnonzero(weights.any(axis=0)).max(initial=-1)) + 1
+        self._weights = weights[:, :memory]
         self._scale = np.array([1.0 + each.doubt for each in predictions])
         self._recent = rows[:memory]
         self._ranked: list[list[float]] = [[] for _ in range(rows.shape[1])]
@@ -208,7 +210,8 @@ def _checked(reference: ArrayLike) -> FloatArray:
 def normal_score(ranked: list[float], value: float) -> float:
     """The mean of a standard normal number between the quantiles that a value takes up among ``ranked``.
 
-    The value is one of those ranked. Equal values share theirs, so that a score is 0 in the mean also where residuals are counts or never differ.
+    The value is one of those ranked. Equal values share theirs, so that a score is 0 in the mean also where residuals
+    are counts or never differ.
 
     >>> [round(normal_score([1.0, 2.0, 3.0], value), 3) for value in (1.0, 2.0, 3.0)], normal_score([5.0, 5.0], 5.0)
     ([-1.091, 0.0, 1.091], 0.0)
@@ -232,7 +235,7 @@ class Prediction:
 
 
 def predicting(residuals: FloatArray, memory: int) -> Prediction:
-    """An autoregression on up to ``memory`` residuals before, by Yule and Walker's equations, of the order Akaike chooses.
+    """An autoregression on up to ``memory`` residuals before, fitted by Yule-Walker, of the order Akaike chooses.
 
     There is none unless residuals above their mean are followed by such: where they alternate, charts of the residuals
     themselves give fewer false alarms than they may, not more.
@@ -268,7 +271,7 @@ def threshold_for(periods: float, allowance: float) -> float:
     >>> round(threshold_for(930.887, 0.5), 3)
     5.0
     """
-    most = 2.0 + math.log(1.0 + 2.0 * allowance**2 * periods) / (2.0 * allowance)
+    most = 1.0 + math.log(1.0 + 2.0 * allowance**2 * periods) / (2.0 * allowance)
     return float(brentq(lambda threshold: math.log(run_length(threshold, allowance) / periods), 0.0, most))
 
 
@@ -281,10 +284,15 @@ def run_length(threshold: float, allowance: float, shift: float = 0.0) -> float:
     >>> round(run_length(4.0, 0.5), 1), round(run_length(4.0, 0.5, shift=1.0), 2)
     (335.4, 8.38)
     """
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    nodes, weights = _nodes()
     places = np.append(0.0, threshold * (nodes + 1.0) / 2.0)
     drift = allowance - shift
     density = np.exp(-((places + drift - places[:, None]) ** 2) / 2.0) / math.sqrt(2.0 * math.pi)
     system = np.eye(len(places)) - density * np.append(0.0, weights * threshold / 2.0)
     system[:, 0] -= ndtr(drift - places)
     return float(np.linalg.solve(system, np.ones(len(places)))[0])
+
+
+@cache
+def _nodes() -> tuple[FloatArray, FloatArray]:
+    return np.polynomial.legendre.leggauss(NODES)
