@@ -16,10 +16,12 @@ from rl.networks import wide_linear
 class Lstm(torch.nn.Module):
     """Outputs for each element of a sequence, from it and those before it."""
 
-    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+    def __init__(self, inputs: int, hidden: int, outputs: int, linear: bool) -> None:
+        """With ``linear`` the head sees [h, x], otherwise h alone."""
         super().__init__()
+        self.linear = linear
         self.lstm = torch.nn.LSTM(inputs, hidden, batch_first=True)
-        self.head = torch.nn.Linear(hidden, outputs)
+        self.head = torch.nn.Linear(hidden + inputs * linear, outputs)
 
     @torch.no_grad()
     def start(self) -> None:
@@ -47,7 +49,8 @@ class Lstm(torch.nn.Module):
         return first[rows, (places - missing) % len(places)]
 
     def _outputs(self, x: Tensor) -> Tensor:
-        outputs: Tensor = self.head(self.lstm(x)[0])
+        h = self.lstm(x)[0]
+        outputs: Tensor = self.head(torch.cat([h, x], dim=-1) if self.linear else h)
         return outputs
 
 
@@ -79,8 +82,8 @@ class LstmSteps:
         self._weight, self._bias = torch.cat([2.0 * of_h, of_x], dim=1), bias + other_bias
         for each in (self._weight, self._bias):
             each.chunk(4)[2].mul_(2.0)
-        self._head_weight = (2.0 * network.head.weight).t().contiguous()
-        self._head_bias = network.head.bias.clone()
+        self._head_weight, self._head_bias = network.head.weight.t().clone(), network.head.bias.clone()
+        self._head_weight[: self._hidden].mul_(2.0)
 
     def begin(self, x: Tensor, there: Tensor) -> LstmMemory:
         """After sequences of shape ``(B, L, inputs)``, L from 0, which have what is ``there``, shape ``(B, L)``."""
@@ -96,7 +99,7 @@ class LstmSteps:
     def advance(self, memory: LstmMemory) -> Tensor:
         """Outputs of shape ``(B, outputs)`` for the element in ``memory.inputs``. Updates ``memory``."""
         self._step(memory)
-        return torch.addmm(self._head_bias, memory.half, self._head_weight)
+        return torch.addmm(self._head_bias, memory.joined[:, : len(self._head_weight)], self._head_weight)
 
     def _empty(self, rows: int) -> LstmMemory:
         joined, (doubled, squashed) = torch.zeros(rows, self._hidden + self._inputs), torch.zeros(2, rows, self._hidden)

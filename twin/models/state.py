@@ -5,74 +5,23 @@ may be: independent normal distributions, one for each slice. A squared-error mo
 an imagined network becomes ever calmer than the real one, so roll-outs draw from what the Gaussian head says.
 """
 
-import math
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
-from torch.nn.functional import softplus
 
 from netsim.errors import InputError
-from rl.agents.base import arrays_into_tensors, tensors_to_arrays
+from rl.agents.base import arrays_into_tensors
 from twin.experience import Experience
-from twin.fitting import FitConfig, FitReport, Scaling, Whole, draw_weights, fit, split
-from twin.models.lstm import Lstm, LstmSteps
-from twin.models.transformer import Transformer, TransformerSteps
+from twin.fitting import FitReport, Scaling, draw_weights, fit, split
+from twin.models.sequence import AT_ONE, FLOOR, NextState, SequenceModel, StateConfig, distribution, losses, network_of
 
-FLOOR = 0.01
-"""Least deviation a Gaussian head may say, as a share of how much the states vary that it was fitted to."""
-AT_ONE = math.log(math.expm1(1.0 - FLOOR))
-"""What makes a deviation 1 of an output 0."""
+__all__ = ["NextState", "StateConfig", "StateModel", "fit_state_model", "forecasts", "state_model_from_arrays"]
 
 Arrays = Mapping[str, NDArray[Any]]
-
-
-class StateConfig(BaseModel):
-    """What a state model is and how it is fitted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["lstm", "transformer"] = "lstm"
-    """The paper's LSTM, or a causal Transformer."""
-    head: Literal["point", "gaussian"] = "gaussian"
-    """``point`` says a mean, fitted by squared error, eq. 7; ``gaussian`` a mean and a deviation, by likelihood."""
-    hidden: Annotated[int, Field(ge=1, le=4096)] = 128
-    """Width of the LSTM's state, or of the Transformer's elements."""
-    context: Annotated[int, Field(ge=0, le=1024)] = 16
-    """Transitions read before the present one."""
-    heads: Annotated[int, Field(ge=1, le=64)] = 4
-    """Of the Transformer; they share ``hidden`` equally."""
-    layers: Whole = 2
-    """Of the Transformer."""
-    fit: FitConfig = FitConfig(batch_size=32, learning_rate=2e-3)
-    """A batch counts sequences, each of ``context + 1`` transitions."""
-
-    @model_validator(mode="after")
-    def _heads_share_equally(self) -> Self:
-        if self.kind == "transformer" and self.hidden % self.heads:
-            raise ValueError(f"hidden must be a multiple of heads, got {self.hidden} and {self.heads}")
-        return self
-
-
-class NextState(NamedTuple):
-    """What the next state may be: independent normal distributions."""
-
-    mean: Tensor
-    """Shape ``(B, N)``."""
-    deviation: Tensor
-    """Shape ``(B, N)``; zeros for a point head."""
-
-
-class Memory(Protocol):
-    """What a model carries on from the transitions it has read, for B sequences."""
-
-    @property
-    def inputs(self) -> Tensor:
-        """Where the present transition is written, shape ``(B, 2 N)``."""
 
 
 class StateModel(Protocol):
@@ -98,83 +47,9 @@ class StateModel(Protocol):
         """All that :func:`state_model_from_arrays` needs."""
 
 
-class _Steps(Protocol):
-    def begin(self, x: Tensor, there: Tensor) -> Any: ...
-
-    def advance(self, memory: Any) -> Tensor: ...
-
-
-class SequenceModel:
-    """A state model from a network that reads sequences."""
-
-    def __init__(
-        self, config: StateConfig, network: torch.nn.Module, inputs: Scaling, targets: Scaling, fitted: FitReport | None
-    ) -> None:
-        """Use a network that is not going to change any more."""
-        self.config, self.fitted = config, fitted
-        self.network, self.inputs, self.targets = network, inputs, targets
-        self._steps = _steps(network)
-
-    @property
-    def n_slices(self) -> int:
-        """N."""
-        return len(self.targets.mean)
-
-    @torch.no_grad()
-    def begin(self, states: Tensor, shares: Tensor, there: Tensor) -> Memory:
-        """See :meth:`StateModel.begin`."""
-        memory: Memory = self._steps.begin(self._scaled(states, shares), there)
-        return memory
-
-    @torch.no_grad()
-    def advance(self, memory: Memory, states: Tensor, shares: Tensor) -> NextState:
-        """See :meth:`StateModel.advance`."""
-        memory.inputs.copy_(self._scaled(states, shares))
-        return self._back(self._steps.advance(memory))
-
-    @torch.no_grad()
-    def forecast(self, states: Tensor, shares: Tensor, there: Tensor) -> NextState:
-        """The same at every transition of whole sequences at once, shapes ``(B, L, N)``: the readable form."""
-        return self._back(self.network(self._scaled(states, shares), there))
-
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Weights, scaling, and how the fit went."""
-        arrays = tensors_to_arrays(dict(self.network.named_parameters()))
-        arrays |= self.inputs.to_arrays("inputs") | self.targets.to_arrays("targets")
-        if (fitted := self.fitted) is not None:
-            arrays["fitted"] = np.array([fitted.steps, fitted.best_step, fitted.loss])
-        return arrays
-
-    def _scaled(self, states: Tensor, shares: Tensor) -> Tensor:
-        return self.inputs(torch.cat([states, shares], dim=-1))
-
-    def _back(self, outputs: Tensor) -> NextState:
-        mean, deviation = distribution(outputs, self.n_slices)
-        return NextState(self.targets.back(mean), deviation * self.targets.deviation)
-
-
-def distribution(outputs: Tensor, n_slices: int) -> NextState:
-    """What a network's outputs say of the scaled next state; outputs 0 say that nothing is known of it.
-
-    >>> _, deviation = distribution(torch.zeros(1, 4), 2)
-    >>> [round(float(each), 6) for each in deviation[0]]
-    [1.0, 1.0]
-    """
-    mean, spread = outputs[..., :n_slices], outputs[..., n_slices:]
-    return NextState(mean, softplus(spread + AT_ONE).add(FLOOR) if spread.numel() else torch.zeros_like(mean))
-
-
-def losses(head: str, said: NextState, targets: Tensor) -> Tensor:
-    """Squared errors, or negative log likelihoods in nats, of each number of ``targets``."""
-    errors = targets - said.mean
-    if head == "point":
-        return errors.square()
-    return said.deviation.log() + 0.5 * (errors / said.deviation).square() + 0.5 * math.log(2.0 * math.pi)
-
-
 def fit_state_model(
     experience: Experience, config: StateConfig, seed: int, whose: str = "", warm: StateModel | None = None
-) -> StateModel:
+) -> SequenceModel:
     """A state model of what was experienced.
 
     Sequences end at transitions that are drawn from all but the held-out tail, and every transition of a sequence
@@ -201,13 +76,14 @@ def fit_state_model(
     """
     if len(experience) < 2:
         raise InputError(f"a state model needs at least 2 transitions to learn from, got {len(experience)}")
-    begun = _begun(experience, config, seed, f"{whose} state") if warm is None else _again(warm, experience, config)
+    whose = f"{whose} state model".lstrip()
+    begun = _begun(experience, config, seed, whose) if warm is None else _again(warm, experience, config)
     loss, held_out, rows = _training(begun, experience)
-    fitted = fit(begun.network, loss, held_out, rows, config.fit, seed, f"{whose} state")
-    return SequenceModel(config, begun.network, begun.inputs, begun.targets, fitted)
+    fitted = fit(begun.network, loss, held_out, rows, config.fit, seed, whose)
+    return SequenceModel(config, begun.network, begun.inputs, begun.targets, begun.seen, fitted)
 
 
-def state_model_from_arrays(config: StateConfig, n_slices: int, arrays: Arrays) -> StateModel:
+def state_model_from_arrays(config: StateConfig, n_slices: int, arrays: Arrays) -> SequenceModel:
     """The model that :meth:`StateModel.to_arrays` kept.
 
     Raises
@@ -215,15 +91,15 @@ def state_model_from_arrays(config: StateConfig, n_slices: int, arrays: Arrays) 
     KeyError, ValueError
         An array is missing, or of another shape or type.
     """
-    network = _network(config, n_slices)
+    network, seen = network_of(config, n_slices), torch.empty(2, n_slices)
     with torch.no_grad():
-        arrays_into_tensors(arrays, dict(network.named_parameters()))
+        arrays_into_tensors(arrays, {**dict(network.named_parameters()), "seen": seen})
     inputs, targets = (Scaling.from_arrays(name, arrays) for name in ("inputs", "targets"))
     fitted = None
     if "fitted" in arrays:
         steps, best_step, loss = map(float, arrays["fitted"])
         fitted = FitReport(int(steps), int(best_step), loss)
-    return SequenceModel(config, network, inputs, targets, fitted)
+    return SequenceModel(config, network, inputs, targets, seen, fitted)
 
 
 def forecasts(model: StateModel, experience: Experience) -> NextState:
@@ -236,12 +112,34 @@ def forecasts(model: StateModel, experience: Experience) -> NextState:
 
 
 def _begun(experience: Experience, config: StateConfig, seed: int, whose: str) -> SequenceModel:
-    network = _network(config, experience.states.shape[1])
+    network = network_of(config, experience.states.shape[1])
     draw_weights(network, seed, whose)
     network.start()
     cut = split(len(experience), config.fit.held_out_share)
-    inputs = Scaling.of(np.concatenate([experience.states, experience.shares], axis=1)[:cut])
-    return SequenceModel(config, network, inputs, Scaling.of(experience.next_states[:cut]), None)
+    x = np.concatenate([experience.states, experience.shares], axis=1)[:cut]
+    y = experience.next_states[:cut]
+    inputs, targets = Scaling.of(x), Scaling.of(y)
+    if config.linear:
+        _regress(network.head, inputs(torch.from_numpy(x)), targets(torch.from_numpy(y)))
+    return SequenceModel(config, network, inputs, targets, _seen(experience), None)
+
+
+def _seen(experience: Experience) -> Tensor:
+    states = np.concatenate([experience.states, experience.next_states])
+    return torch.from_numpy(np.stack([states.min(axis=0), states.max(axis=0)]))
+
+
+@torch.no_grad()
+def _regress(head: torch.nn.Linear, x: Tensor, y: Tensor) -> None:
+    """Begin with the regression of y on x, rows scaled, and with the deviations it leaves.
+
+    The ridge is worth one row: it decides between columns that say the same, as shares do, which sum to 1.
+    """
+    (_, inputs), n_slices = x.shape, y.shape[1]
+    coefficients = torch.linalg.solve(x.t() @ x + torch.eye(inputs), x.t() @ y)
+    head.weight[:n_slices, -inputs:] = coefficients.t()
+    left = (y - x @ coefficients).square().mean(dim=0).sqrt().clamp(min=2.0 * FLOOR)
+    head.bias[n_slices:] = torch.expm1(left - FLOOR).log()[: len(head.bias) - n_slices] - AT_ONE
 
 
 def _again(warm: StateModel, experience: Experience, config: StateConfig) -> SequenceModel:
@@ -254,7 +152,9 @@ def _again(warm: StateModel, experience: Experience, config: StateConfig) -> Seq
         copied = state_model_from_arrays(config, n_slices, arrays)
     except ValueError as error:
         raise InputError(f"a warm start needs a model of the same number of slices: {error}") from None
-    assert isinstance(copied, SequenceModel)
+    seen = _seen(experience)
+    copied.seen[0].clamp_(max=seen[0])
+    copied.seen[1].clamp_(min=seen[1])
     return copied
 
 
@@ -280,19 +180,3 @@ def _training(
         return each(torch.arange(cut, len(rows)))[:, -1].mean()
 
     return loss, held_out, cut
-
-
-def _network(config: StateConfig, n_slices: int) -> Lstm | Transformer:
-    """Not yet begun; torch's own generator, which its layers draw from, stays as it is."""
-    outputs = n_slices if config.head == "point" else 2 * n_slices
-    with torch.random.fork_rng(devices=[]):
-        if config.kind == "lstm":
-            return Lstm(2 * n_slices, config.hidden, outputs)
-        return Transformer(2 * n_slices, config.hidden, config.heads, config.layers, config.context + 1, outputs)
-
-
-def _steps(network: torch.nn.Module) -> _Steps:
-    if isinstance(network, Lstm):
-        return LstmSteps(network)
-    assert isinstance(network, Transformer)
-    return TransformerSteps(network)

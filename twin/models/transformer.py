@@ -27,7 +27,7 @@ class Block(torch.nn.Module):
 
     def asked(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of shape ``(B, heads, L, width / heads)`` for ``h`` of shape ``(B, L, width)``."""
-        parts = self.ask(self.before(h)).view(*h.shape[:2], 3, self.heads, -1)
+        parts = self.ask(self.before(h)).view(*h.shape[:2], 3, self.heads, h.shape[2] // self.heads)
         q, k, v = parts.permute(2, 0, 3, 1, 4)
         return q / math.sqrt(q.shape[-1]), k, v
 
@@ -41,14 +41,17 @@ class Block(torch.nn.Module):
 class Transformer(torch.nn.Module):
     """Outputs for each element of a sequence, from it and the ``window - 1`` before it."""
 
-    def __init__(self, inputs: int, width: int, heads: int, layers: int, window: int, outputs: int) -> None:
+    def __init__(
+        self, inputs: int, width: int, heads: int, layers: int, window: int, outputs: int, linear: bool
+    ) -> None:
+        """With ``linear`` the head sees the element itself beside what the blocks made of it."""
         super().__init__()
-        self.window = window
+        self.window, self.linear = window, linear
         self.embed = torch.nn.Linear(inputs, width)
         self.blocks = tuple(Block(width, heads, window) for _ in range(layers))
         self.block = torch.nn.ModuleList(self.blocks)
         self.norm = torch.nn.LayerNorm(width)
-        self.head = torch.nn.Linear(width, outputs)
+        self.head = torch.nn.Linear(width + inputs * linear, outputs)
 
     @torch.no_grad()
     def start(self) -> None:
@@ -63,7 +66,12 @@ class Transformer(torch.nn.Module):
 
         Elements that are not ``there``, shape ``(B, L)``, are seen by none but themselves.
         """
-        outputs: Tensor = self.head(self.norm(self.encoded(x, there)[0]))
+        return self.outputs(self.encoded(x, there)[0], x)
+
+    def outputs(self, h: Tensor, x: Tensor) -> Tensor:
+        """What is said of elements ``x``, shape ``(..., inputs)``, of which the last block made ``h``."""
+        seen = self.norm(h)
+        outputs: Tensor = self.head(torch.cat([seen, x], dim=-1) if self.linear else seen)
         return outputs
 
     def encoded(self, x: Tensor, there: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
@@ -128,8 +136,7 @@ class TransformerSteps:
             q, keys[:, :, place : place + 1], values[:, :, place : place + 1] = block.asked(h)
             scores = q @ keys.transpose(-1, -2) + block.distances_bias[:, None, distance] + memory.hidden
             h = block.told(h, scores.softmax(dim=-1) @ values)
-        outputs: Tensor = network.head(network.norm(h[:, 0]))
-        return outputs
+        return network.outputs(h[:, 0], memory.inputs)
 
     def _empty(self, rows: int, inputs: int) -> TransformerMemory:
         network = self._network
