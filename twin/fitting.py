@@ -13,6 +13,8 @@ from torch import Tensor
 
 from netsim.errors import RunError
 from rl import draws
+from rl.networks import Parameters
+from rl.optimiser import Adam
 
 BATCHES, WEIGHTS = "twin-batches", "twin-weights"
 """Purposes of random draws."""
@@ -31,8 +33,6 @@ class FitConfig(BaseModel):
     """Transitions in each."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-3
     """Step size of Adam."""
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-5
-    """Of Adam, decoupled."""
     held_out_share: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """The newest share of the transitions, on which it is decided when to stop."""
     check_every: Whole = 25
@@ -85,22 +85,33 @@ def fit(
     RunError
         A loss is not finite.
     """
-    adam = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    weights = list(network.parameters())
-    best, best_step, kept = _checked(held_out, whose), 0, [weight.detach().clone() for weight in weights]
+    theta = _flattened(network)
+    adam = Adam(theta, config.learning_rate)
+    for name, weight in network.named_parameters():
+        weight.grad = adam.gradients[name]
+    best, best_step, kept = _checked(held_out, whose), 0, theta.flat.clone()
     step, batch = 0, min(config.batch_size, rows)
     while step < config.steps and step - best_step < config.patience * config.check_every:
         drawn = draws.uniform(seed, BATCHES, step, batch, whose)
-        adam.zero_grad()
+        adam.gradients.flat.zero_()
         loss((drawn * rows).astype(np.int64)).backward()  # type: ignore[no-untyped-call]
         adam.step()
         step += 1
         if step % config.check_every == 0 and (now := _checked(held_out, whose)) < best:
-            best, best_step, kept = now, step, [weight.detach().clone() for weight in weights]
-    with torch.no_grad():
-        for weight, value in zip(weights, kept, strict=True):
-            weight.copy_(value)
+            best, best_step, kept = now, step, theta.flat.clone()
+    theta.flat.copy_(kept)
+    for weight in network.parameters():
+        weight.grad = None
     return FitReport(step, best_step, best)
+
+
+def _flattened(network: torch.nn.Module) -> Parameters:
+    """The network's parameters, now views of one vector."""
+    theta = Parameters({name: tuple(weight.shape) for name, weight in network.named_parameters()})
+    for name, weight in network.named_parameters():
+        theta[name].copy_(weight.detach())
+        weight.data = theta[name]
+    return theta
 
 
 def _checked(held_out: Callable[[], Tensor], whose: str) -> float:

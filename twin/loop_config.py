@@ -11,6 +11,7 @@ Whole = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 LITERAL: dict[str, Any] = {
+    "collect": 100,
     "first_collect": None,
     "real_steps": 900,
     "practice": "rollouts",
@@ -43,11 +44,11 @@ class DualLoopConfig(BaseModel):
 
     preset: Literal["recommended", "literal"] = "recommended"
     """What the settings that are not given are: the defaults below, or the paper's, as it is written."""
-    collect: Annotated[int, Field(ge=0)] = 100
+    collect: Annotated[int, Field(ge=0)] = 10
     """Transitions collected in an iteration before the twin is fitted (M)."""
-    first_collect: Whole | None = 300
+    first_collect: Whole | None = 100
     """The same in the first iteration, before there is a twin; ``None``: as in the others."""
-    real_steps: Whole = 100
+    real_steps: Whole = 240
     """Steps of agent 1 on the network in an iteration (T)."""
     practice: Literal["sweeps", "rollouts"] = "sweeps"
     """Whether agent 2 learns from every allocation of real states at once, or from transitions of roll-outs."""

@@ -62,7 +62,9 @@ class Dqn(ValueLearner):
     @torch.no_grad()
     def act(self, states: Floats) -> NDArray[np.int64]:
         """argmax_a Q(s, a), the first of equals."""
-        actions: NDArray[np.int64] = best_actions(self.q(self.parameters, self.tensor(states))).cpu().numpy()
+        h = relu_layers(self.parameters, "hidden", self.tensor(states))
+        head = self.parameters["head.0.weight"], self.parameters["head.0.bias"]
+        actions: NDArray[np.int64] = best_actions(wide_linear(h, *head)).cpu().numpy()
         return actions
 
     # -- the equations -----------------------------------------------------------------------------------------------

@@ -72,7 +72,8 @@ class Sliced(torch.nn.Module):
         ``(E, B, K, N, 3)`` has every share, and ``which`` of shape ``(A, N)`` says which of the K an allocation gives.
         """
         states, levels = x.shape[1:3]
-        each = self._of_slices(x.flatten(1, 2)).unflatten(1, (states, levels))
+        each = self._of_slices(x.flatten(1, 2))
+        each = each.reshape(len(x), states, levels, *each.shape[2:])
         each = torch.cat([each[..., : 1 + SE], each[..., -1:]], dim=-1)
         places = torch.arange(which.shape[1])
         for b in range(states):
@@ -82,7 +83,7 @@ class Sliced(torch.nn.Module):
         """Outputs of each slice's networks, shape ``(E, B, N, outputs)``."""
         members, n = self._shape
         outputs: Tensor = self.stacked(x.transpose(1, 2).flatten(0, 1))
-        return outputs.unflatten(0, (members, n)).transpose(1, 2)
+        return outputs.view(members, n, *outputs.shape[1:]).transpose(1, 2)
 
 
 def _together(each: Tensor, logarithms: Tensor) -> Tensor:
