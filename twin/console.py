@@ -1,6 +1,7 @@
 """What data sets and what-ifs show."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -90,6 +91,28 @@ def _label(name: str) -> str:
 
 def _digits(name: str) -> int:
     return _LABELS[name.partition(".")[0]][1]
+
+
+# -- learning from data -----------------------------------------------------------------------------------------------
+
+
+def print_offline(summary: Mapping[str, Any], out: Path | None) -> None:
+    """What learning from a data set came to."""
+    console = wide()
+    ledger, greedy = summary["ledger"], summary["greedy"]
+    method = "" if summary["method"] == "plain" else f" ({summary['method']})"
+    told = counted(ledger["real_interactions"], "recorded transition")
+    imagined = f", {ledger['imagined_transitions']} imagined" if ledger["imagined_transitions"] else ""
+    console.print(
+        f"{summary['agent']}{method} on {safe(summary['scenario'])}, seed {summary['seed']}: {told}{imagined}, "
+        f"{ledger['gradient_steps']} updates"
+    )
+    table = table_of("", "U", "reward", *(f"SSR {safe(name)}" for name in greedy["ssr"]))
+    figures = [greedy["utility"], greedy["reward"], *greedy["ssr"].values()]
+    table.add_row("greedy, held-out seeds", *(interval(figure, 4) for figure in figures))
+    console.print(table)
+    if out is not None:
+        console.print(f"results: {safe(str(out))}")
 
 
 # -- shared ------------------------------------------------------------------------------------------------------------

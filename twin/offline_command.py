@@ -1,0 +1,116 @@
+"""``netsim offline``: learning from recorded data alone, with a digital twin and without."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rl.offline import OfflineConfig, OfflineRequest
+    from twin.offline import DataSet
+
+SEEDS = click.IntRange(0, (1 << 62) - 1)
+
+
+@click.command()
+@click.argument("data", nargs=-1, required=True, metavar="DATASET...", type=click.Path(path_type=Path))
+@click.option(
+    "--agent", default="ddqn", show_default=True, metavar="NAME", help="{dqn,ddqn,gan-ddqn,feature-ddqn}[-dt]"
+)
+@click.option(
+    "--method",
+    type=click.Choice(["plain", "cql", "bc"]),
+    default="plain",
+    show_default=True,
+    help="The agent's own update, conservative Q-learning, or behaviour cloning.",
+)
+@click.option("--epochs", type=click.IntRange(0), default=200, show_default=True, metavar="N", help="Traversals.")
+@click.option("--upsilon", type=float, metavar="X", help="Strength of the pull towards agent 2 (eq. 13), for -dt.")
+@click.option("--seed", type=SEEDS, default=0, show_default=True, metavar="S", help="Seed of learning.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for the training.")
+@click.option("--resume", is_flag=True, help="Go on with the training in DIR from its newest checkpoint.")
+@click.option("--force", is_flag=True, help="Replace the training in DIR.")
+@click.option("--device", default="cpu", show_default=True, help="Where the networks are: cpu, cuda, cuda:1, ...")
+@click.option("--hyper", multiple=True, metavar="KEY=VALUE", help="Override a hyper-parameter of the agent.")
+@click.option("--training", multiple=True, metavar="KEY=VALUE", help="Override a setting, as caution=0.3.")
+@click.option("--loop", multiple=True, metavar="KEY=VALUE", help="Override a setting of the twin that -dt names.")
+@click.option("--folder", type=click.Path(path_type=Path), metavar="DIR", help="Where the scenario's files are.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def offline(
+    data: tuple[Path, ...],
+    agent: str,
+    method: str,
+    epochs: int,
+    upsilon: float | None,
+    seed: int,
+    out: Path | None,
+    resume: bool,
+    force: bool,
+    device: str,
+    hyper: tuple[str, ...],
+    training: tuple[str, ...],
+    loop: tuple[str, ...],
+    folder: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train an agent on DATASETs alone, folders of `netsim collect` or of `netsim run`.
+
+    The network is not played; the greedy policy is looked at on held-out seeds, and nothing is learned from that. An
+    agent in -dt begins with what it learned in a twin of the same data, and is held to it (Algorithm 2 of the paper).
+    DIR is the folder of a training: agent:DIR plays it, `netsim evaluate DIR` compares it.
+    """
+    if (resume or force) and out is None:
+        raise click.UsageError("--resume and --force need --out DIR")
+    if resume and force:
+        raise click.UsageError("--force replaces the training in DIR, --resume goes on with it: give one of them")
+    from netsim.console import progress_bar
+    from rl.offline import OfflineConfig, learn_offline
+    from rl.settings import settings_of
+    from twin.console import print_offline
+    from twin.offline import DataSet, prior_of
+
+    settings = settings_of("training", OfflineConfig, (*training, f"method={method}", f"epochs={epochs}"))
+    found = DataSet.read(data, folder)
+    pulled = loop if upsilon is None else (*loop, f"upsilon={upsilon}")
+    request = _request(found, agent, hyper, settings, pulled, seed, device)
+    prior = prior_of(found, request)
+    with progress_bar(hidden=quiet or as_json, what="epochs") as progress:
+        summary = learn_offline(
+            request, out, prior=prior, resume=resume, force=force, progress=progress, notice=_notice
+        )
+    if as_json:
+        _echo_json(summary)
+    elif not quiet:
+        print_offline(summary, out)
+
+
+def _request(
+    data: "DataSet",
+    agent: str,
+    hyper: tuple[str, ...],
+    settings: "OfflineConfig",
+    loop: tuple[str, ...],
+    seed: int,
+    device: str,
+) -> "OfflineRequest":
+    from rl.agents import AGENTS
+    from rl.loops import parted
+    from rl.settings import checked_device, settings_of
+    from twin.offline import OfflineTwinConfig, request_of
+
+    name = parted(agent)[0]
+    config = settings_of(name, AGENTS[name].Config, hyper)
+    around = settings_of("loop", OfflineTwinConfig, loop) if loop else None
+    return request_of(data, agent, config, settings, around, seed, checked_device(device))
+
+
+def _notice(text: str) -> None:
+    click.echo(f"netsim: {text}", err=True)
+
+
+def _echo_json(value: object) -> None:
+    from netsim.files import to_json
+
+    click.echo(to_json(value), nl=False)
