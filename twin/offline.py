@@ -45,8 +45,6 @@ WHOSE = "offline"
 class OfflineTwinConfig(PracticeConfig):
     """Settings of Algorithm 2 and of the practice before it; the paper's letters in brackets."""
 
-    practice_updates: Annotated[int, Field(ge=0)] = 2000
-    """Gradient steps of agent 2 (Phi)."""
     upsilon: Annotated[float, Field(ge=0)] = 0.01
     """Strength of the pull towards agent 2 (eq. 13)."""
 

@@ -337,9 +337,11 @@ class _Fitting:
         else:
             ssr, continuous = model._split(outputs)
             loss = functional.binary_cross_entropy_with_logits(ssr, self._ssr[places])
-            squares = (continuous - self._scaled[places]) ** 2
-            # A latency that is not there (no packet departed) is NaN and teaches nothing.
-            loss = loss + 0.25 * torch.where(squares.isnan(), 0.0, squares).mean()
+            known = self._scaled[places]
+            # A latency that is not there (no packet departed) is NaN and teaches nothing: it must not get into a
+            # difference either, where its gradient would be NaN however little it weighs.
+            missed = torch.where(known.isnan(), 0.0, continuous - known.nan_to_num())
+            loss = loss + 0.25 * (missed**2).mean()
         if model.config.head == "gaussian":
             # The mean is taught by what it is made of; its error here teaches the deviation alone.
             errors = ((self._utility[places] - means.detach()) / deviations) ** 2
