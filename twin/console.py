@@ -115,6 +115,29 @@ def print_offline(summary: Mapping[str, Any], out: Path | None) -> None:
         console.print(f"results: {safe(str(out))}")
 
 
+def print_ope(shown: Mapping[str, Any]) -> None:
+    """What policies are worth as data have it, beside the simulator, and the errors over policies."""
+    console = wide()
+    first, last = shown["seeds"]
+    data = shown["data"]
+    console.print(
+        f"{safe(shown['scenario'])}: U of a period, from {counted(data['transitions'], 'transition')} of "
+        f"{safe(', '.join(data['controllers']) or 'an unknown controller')}; the simulator, {shown['periods']} periods "
+        f"on each of seeds {first} to {last}"
+    )
+    table = table_of("policy", "simulator", "fitted Q", "twin")
+    for row in shown["policies"]:
+        told = [number(row[way], 4) for way in ("fitted_q", "twin")]
+        table.add_row(safe(row["run"]), interval(row["simulator"], 4), *told)
+    console.print(table)
+    table = table_of("over policies", "bias", "root mean square", "rank correlation", "regret")
+    for label, way in (("fitted Q", "fitted_q"), ("twin", "twin")):
+        found = shown["errors"][way]
+        square, regret = (number(found[name], 4) for name in ("root_mean_square", "regret"))
+        table.add_row(label, interval(found["bias"], 4), square, interval(found["rank_correlation"], 2), regret)
+    console.print(table)
+
+
 # -- shared ------------------------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from twin.offline import DataSet
 
 SEEDS = click.IntRange(0, (1 << 62) - 1)
+COUNT = click.IntRange(1, 10**9)
+FIRST_SEED = 1_000_000
+"""Of the seeds on which policies are compared, as `netsim evaluate` has it."""
 
 
 @click.command()
@@ -104,6 +107,52 @@ def _request(
     config = settings_of(name, AGENTS[name].Config, hyper)
     around = settings_of("loop", OfflineTwinConfig, loop) if loop else None
     return request_of(data, agent, config, settings, around, seed, checked_device(device))
+
+
+@click.command()
+@click.argument("data", metavar="DATASET", type=click.Path(path_type=Path))
+@click.argument("run_dirs", nargs=-1, required=True, metavar="RUN_DIR...", type=click.Path(path_type=Path))
+@click.option("--seed", type=SEEDS, default=0, show_default=True, metavar="S", help="Seed of the estimates.")
+@click.option("--periods", type=COUNT, default=200, show_default=True, metavar="N", help="Periods for each seed.")
+@click.option(
+    "--seeds", type=click.IntRange(2, 10_000), default=10, show_default=True, metavar="K", help="Held-out seeds."
+)
+@click.option("--setting", "settings", multiple=True, metavar="KEY=VALUE", help="As in fitted_q.epochs=50.")
+@click.option("--folder", type=click.Path(path_type=Path), metavar="DIR", help="Where the scenario's files are.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option("--quiet", is_flag=True, help="No progress bar and no table.")
+def ope(
+    data: Path,
+    run_dirs: tuple[Path, ...],
+    seed: int,
+    periods: int,
+    seeds: int,
+    settings: tuple[str, ...],
+    folder: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Tell from DATASET alone what the agents in RUN_DIRs are worth, and how wrong that is on the simulator.
+
+    Off-policy evaluation by fitted Q and by a twin that is fitted to the data: mean U of a period. Bias, root mean
+    square error, rank correlation and regret over the policies say which of the two to believe.
+    """
+    from netsim.console import progress_bar
+    from rl.networks import single_thread
+    from rl.settings import settings_of
+    from twin.console import print_ope
+    from twin.offline import DataSet
+    from twin.ope import OpeConfig, evaluated
+
+    single_thread()
+    config = settings_of("ope", OpeConfig, settings)
+    played = {"periods": periods, "first_seed": FIRST_SEED, "seeds": seeds}
+    with progress_bar(hidden=quiet or as_json, what="policies") as progress:
+        shown = evaluated(DataSet.read([data], folder), run_dirs, config, seed, **played, progress=progress)
+    if as_json:
+        _echo_json(shown)
+    elif not quiet:
+        print_ope(shown)
 
 
 def _notice(text: str) -> None:

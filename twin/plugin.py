@@ -16,7 +16,7 @@ class Plugin:
 
     @hookimpl
     def commands(self) -> "Iterable[click.Command]":
-        """``netsim collect``, ``netsim dataset``, ``netsim twin``, ``netsim whatif``, ``netsim offline``."""
+        """``netsim collect``, ``dataset``, ``twin``, ``whatif``, ``offline`` and ``ope``."""
         from twin.commands import COMMANDS
 
         return COMMANDS

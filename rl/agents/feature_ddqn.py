@@ -101,8 +101,12 @@ class FeatureDdqn(ValueLearner):
             targets = self._targets(parameters, self.tensor(rewards), self.tensor(next_states))
         return ((self.q(parameters, self.tensor(states)) - targets) ** 2).sum(dim=1).mean()
 
+    def next_actions(self, parameters: Parameters, next_states: Tensor) -> Tensor:
+        """The allocations whose values the next states have: argmax_w Q(s', w; theta), shape ``(B,)``."""
+        return best_actions(self.q(parameters, next_states))
+
     def _targets(self, parameters: Parameters, rewards: Tensor, next_states: Tensor) -> Tensor:
-        chosen = best_actions(self.q(parameters, next_states))
+        chosen = self.next_actions(parameters, next_states)
         following = self.config.discount * self.q_of(self.target, next_states, chosen)
         return rewards + (following if rewards.dim() == 1 else following[:, None])
 
