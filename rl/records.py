@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from rl.checkpoints import Checkpoints
 FORMAT, FORMAT_VERSION = "slicetwin-training", 1
 MANIFEST, METRICS, SUMMARY, TIMING = "manifest.json", "metrics.jsonl", "summary.json", "timing.json"
 BOARD = "tensorboard"
+TRAINING = FORMAT, FORMAT_VERSION, "training"
 
 
 class Records:
@@ -152,13 +153,13 @@ class Records:
             "format_version": FORMAT_VERSION,
             "finished": finished,
             "request": self._request,
-            "files": {path.name: {"sha256": sha256(path), "bytes": path.stat().st_size} for path in written},
+            "files": digests(written),
         }
-        write_atomic(self.folder / MANIFEST, to_json({**manifest, "sha256": _seal(manifest)}))
+        write_manifest(self.folder, manifest)
 
 
-def clear(folder: Path, force: bool) -> None:
-    """Refuse a folder that exists; with ``force`` empty one that holds a training, and refuse any other.
+def clear(folder: Path, force: bool, noun: str = "training", names: Set[str] | None = None) -> None:
+    """Refuse a folder that exists; with ``force`` empty one of nothing but ``names``, and refuse any other.
 
     Raises
     ------
@@ -168,9 +169,10 @@ def clear(folder: Path, force: bool) -> None:
     if not os.path.lexists(folder):
         return
     if not force:
-        raise InputError(f"{folder} exists; give another --out, or --resume, or --force to replace the training in it")
-    if not folder.is_dir() or not _names(folder) <= _own_names():
-        raise InputError(f"{folder} holds other things than a training, --force does not replace them")
+        resume = "" if names else "or --resume, "
+        raise InputError(f"{folder} exists; give another --out, {resume}or --force to replace the {noun} in it")
+    if not folder.is_dir() or not _names(folder) <= (names or _own_names()):
+        raise InputError(f"{folder} holds other things than a {noun}, --force does not replace them")
     descriptor = lock(folder)
     try:
         shutil.rmtree(folder)
@@ -219,29 +221,49 @@ def _refuse_another(folder: Path, manifest: Mapping[str, Any], request: Mapping[
         raise InputError(f"{folder} holds another training, it cannot be resumed:\n" + "\n".join(different))
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a training.
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write a manifest under its own SHA-256."""
+    write_atomic(folder / MANIFEST, to_json({**manifest, "sha256": _seal(manifest)}))
+
+
+def digests(paths: Iterable[Path]) -> dict[str, Any]:
+    """SHA-256 and size of each file, by its name."""
+    return {path.name: {"sha256": sha256(path), "bytes": path.stat().st_size} for path in paths}
+
+
+def format_of(folder: Path) -> str | None:
+    """The format that a folder's manifest names; ``None`` where there is none to be read."""
+    try:
+        named: str | None = json.loads((folder / MANIFEST).read_bytes())["format"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return named
+
+
+def read_manifest(folder: Path, of: tuple[str, int, str] = TRAINING) -> dict[str, Any]:
+    """The manifest of a training, or of what else has this format, format version and noun.
 
     Raises
     ------
     InputError
         If the folder has none, or it is damaged.
     """
+    form, version, noun = of
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
         seal = manifest.pop("sha256")
         whole = seal == _seal(manifest)
     except FileNotFoundError:
-        raise InputError(f"{folder} is no training: it has no {MANIFEST}") from None
+        raise InputError(f"{folder} is no {noun}: it has no {MANIFEST}") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         whole = False
     if not whole:
-        raise InputError(f"{path} is damaged or no manifest of a training; `--force` replaces the training")
-    if (manifest.get("format"), manifest.get("format_version")) != (FORMAT, FORMAT_VERSION):
-        raise InputError(f"{path} is not of the format {FORMAT} version {FORMAT_VERSION}, which this version reads")
+        raise InputError(f"{path} is damaged or no manifest of a {noun}; `--force` replaces the {noun}")
+    if (manifest.get("format"), manifest.get("format_version")) != (form, version):
+        raise InputError(f"{path} is not of the format {form} version {version}, which a {noun} has")
     return manifest  # type: ignore[no-any-return]
 
 
