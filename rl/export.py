@@ -3,6 +3,7 @@
 Both forms take arrivals per slice and give the units per slice; they are checked to choose what the agent chooses.
 """
 
+import inspect
 import runpy
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from rl.networks import layer_names
 from rl.students import Student, parts
 
 CHECKED_STATES = 1000
+
+SOURCE = inspect.getsource(standalone)
+"""What is written as policy.py."""
 
 Layers = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 
@@ -131,7 +135,7 @@ def _write_numpy(agent: Policy, layers: Layers, folder: Path) -> None:
     for i, (weight, bias) in enumerate(layers):
         arrays |= {f"weight{i}": weight, f"bias{i}": bias}
     np.savez(folder / "policy.npz", **arrays)  # type: ignore[arg-type]
-    write_atomic(folder / "policy.py", Path(standalone.__file__).read_bytes())
+    write_atomic(folder / "policy.py", SOURCE)
 
 
 def _numpy_actions(folder: Path) -> Any:
