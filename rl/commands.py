@@ -251,6 +251,70 @@ def _students_figure(
     _told(keep(folder, NAME, drawn, shown), folder, shown, as_json, quiet)
 
 
+@click.command()
+@click.argument("run_dirs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN_DIR...")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the figures.")
+@click.option("--data", type=click.Path(path_type=Path), metavar="FILE", help="Transitions, as a replay.safetensors.")
+@click.option("--shifted", multiple=True, metavar="SCENARIO", help="Compare with U there; or 'KEY=VALUE ...' instead.")
+@click.option(
+    "--planes/--no-planes", default=True, show_default=True, help="Two dimensions too, for one of each agent."
+)
+@click.option("--periods", type=COUNT, default=500, show_default=True, metavar="N", help="Periods of --shifted.")
+@click.option("--seeds", type=click.IntRange(1, 10_000), default=10, show_default=True, metavar="K", help="Its seeds.")
+@click.option("--seed", type=SEEDS, default=0, show_default=True, metavar="S", help="Seed of random directions.")
+@click.option("--hyper", multiple=True, metavar="KEY=VALUE", help="Override a setting of the landscape.")
+@click.option("--force", is_flag=True, help="Replace the figures in DIR.")
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@click.option("--quiet", is_flag=True, help="Print nothing.")
+def landscape(
+    run_dirs: tuple[Path, ...],
+    out: Path,
+    data: Path | None,
+    shifted: tuple[str, ...],
+    planes: bool,
+    periods: int,
+    seeds: int,
+    seed: int,
+    hyper: tuple[str, ...],
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Show the loss around the parameters of agents that were trained in RUN_DIRs, and how sharp it is (figure 7).
+
+    `netsim landscape runs/dqn-* runs/dqn-dt-* --shifted 'slices.URLLC.users=16' --out figures` draws it along the
+    normalised gradient and along random directions, and tells whether flat agents keep more of their U where the load
+    is another than the one they learned from.
+    """
+    from netsim.console import progress_bar
+    from rl import landscape_figure as figures
+    from rl.console import print_landscape
+    from rl.figures import keep, refuse_existing
+    from rl.landscape import read_transitions
+    from rl.settings import settings_of
+    from rl.sharpness import LandscapeConfig
+
+    drawings = {figures.LINES: figures.drawn_lines}
+    drawings |= {figures.PLANES: figures.drawn_planes} if planes else {}
+    drawings |= {figures.FLATNESS: figures.drawn_flatness} if shifted else {}
+    refuse_existing(out, list(drawings), force)
+    with progress_bar(hidden=quiet or as_json) as progress:
+        shown = figures.numbers(
+            run_dirs,
+            settings_of("landscape", LandscapeConfig, hyper),
+            seed=seed,
+            transitions=None if data is None else read_transitions(data),
+            shifts=shifted,
+            played={"periods": periods, "first_seed": FIRST_SEED, "seeds": seeds},
+            planes=planes,
+            progress=progress,
+        )
+    files = [file for name, draw in drawings.items() for file in keep(out, name, draw, shown)]
+    if not (quiet or as_json):
+        print_landscape(shown)
+    _told(files, out, shown, as_json, quiet)
+
+
 def _told(files: list[str], folder: Path, shown: object, as_json: bool, quiet: bool) -> None:
     if as_json:
         _echo_json(shown)
@@ -268,4 +332,4 @@ def _echo_json(value: object) -> None:
     click.echo(to_json(value), nl=False)
 
 
-COMMANDS = (train, evaluate, export, distill)
+COMMANDS = (train, evaluate, export, distill, landscape)

@@ -159,3 +159,34 @@ def print_card(card: Mapping[str, Any], out: Path | None) -> None:
     console.print(f"decides in numpy {faster} times as fast as the teacher in torch")
     if out is not None:
         console.print(f"student: {escape(printable(str(out)))}")
+
+
+def print_landscape(shown: Mapping[str, Any]) -> None:
+    """How sharp agents are, and whether flatness goes with U."""
+    console = _wide()
+    names = list(shown["sharpness"])
+    console.print(f"{shown['transitions']['count']} transitions of {escape(printable(shown['scenario']))}")
+    table = Table("agent", "trainings", box=SIMPLE_HEAD, pad_edge=False)
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
+    for agent, group in shown["agents"].items():
+        table.add_row(agent, str(group["trainings"]), *(interval(group["sharpness"][name], 3) for name in names))
+    console.print(table)
+    if "flatness" not in shown:
+        return
+    console.print("rank correlation of sharpness with U; below zero, flatter agents get more")
+    for scenario in shown["runs"][0]["utility"]:
+        table = Table(escape(printable(scenario)), box=SIMPLE_HEAD, pad_edge=False)
+        for name in names:
+            table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
+        for kind in ("all_trainings", "within_agents"):
+            found = [shown["flatness"]["rank_correlation"][name][scenario][kind] for name in names]
+            table.add_row(kind.replace("_", " "), *map(_ends, found))
+        console.print(table)
+
+
+def _ends(figure: Mapping[str, Any]) -> str:
+    if figure["ci95"] is None:
+        return number(figure["mean"], 2)
+    low, high = figure["ci95"]
+    return f"{number(figure['mean'], 2)} ({number(low, 2)} .. {number(high, 2)})"

@@ -1,6 +1,6 @@
 """A trained agent as a controller: ``agent:RUN_DIR``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,22 @@ def trained(folder: Path) -> tuple[dict[str, Any], Scenario]:
     """
     request = read_manifest(folder)["request"]
     return request, scenario_of(request)
+
+
+def trained_on_one(folders: Sequence[Path]) -> tuple[list[dict[str, Any]], Scenario]:
+    """The requests of trainings, and the one scenario of all.
+
+    Raises
+    ------
+    InputError
+        A folder holds no training, or one on another scenario than the first.
+    """
+    made = [trained(folder) for folder in folders]
+    scenario = made[0][1]
+    for folder, (_, other) in zip(folders, made, strict=True):
+        if other.hash != scenario.hash:
+            raise InputError(f"{folder} was trained on another scenario than {folders[0]}; give trainings of one")
+    return [request for request, _ in made], scenario
 
 
 def scenario_of(request: Mapping[str, Any]) -> Scenario:

@@ -18,7 +18,7 @@ from netsim.errors import InputError
 from rl.distillation import DistillationConfig, distil
 from rl.figures import COLOURS, DASHES, MARKERS, Band, frame, panels
 from rl.greedy import GreedyEvaluation, Played, mean_over_seeds
-from rl.policy import load_agent, tell, trained
+from rl.policy import load_agent, tell, trained_on_one
 from rl.records import METRICS
 from rl.students import Student
 
@@ -55,15 +55,11 @@ def numbers(
     InputError
         The trainings are of several scenarios, or those of one agent differ in their interactions.
     """
-    requests = [trained(folder) for folder in folders]
-    scenario = requests[0][1]
-    for folder, (_, other) in zip(folders, requests, strict=True):
-        if other.hash != scenario.hash:
-            raise InputError(f"{folder} was trained on another scenario than {folders[0]}; give trainings of one")
+    requests, scenario = trained_on_one(folders)
     with_budget = [config.model_copy(update={"patience": config.steps}) for config in configs]
     evaluation = GreedyEvaluation(scenario, range(first_seed, first_seed + seeds), periods)
     groups: dict[str, list[dict[str, Any]]] = {}
-    for done, (folder, (request, _)) in enumerate(zip(folders, requests, strict=True)):
+    for done, (folder, request) in enumerate(zip(folders, requests, strict=True)):
         made = _of_training(folder, with_budget, seed + request["seed"], evaluation)
         groups.setdefault(request["agent"], []).append(made)
         if progress is not None:

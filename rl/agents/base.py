@@ -167,7 +167,7 @@ class Learner:
         self.device, self.dtype = torch.device(device), dtype
         self.memory = Replay(config.replay_capacity, task.n_slices)
         self.updates = 0
-        self._whose = whose
+        self.whose = whose
         self._settings = config
         self._sampling = draws.Uniforms(task.seed, draws.REPLAY, config.batch_size, whose)
 

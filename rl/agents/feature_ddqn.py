@@ -88,10 +88,11 @@ class FeatureDdqn(ValueLearner):
         """Mean of (Q(s, w; theta) - r - lambda Q'(s', argmax_w' Q(s', w'; theta)))^2."""
         states, actions, rewards, next_states = self.tensors(batch)
         with torch.no_grad():
-            targets = self._targets(parameters, rewards, next_states)
+            targets = self.targets(parameters, rewards, next_states)
         return ((self.q_of(parameters, states, actions) - targets) ** 2).mean()
 
-    def _targets(self, parameters: Parameters, rewards: Tensor, next_states: Tensor) -> Tensor:
+    def targets(self, parameters: Parameters, rewards: Tensor, next_states: Tensor) -> Tensor:
+        """r + lambda Q'(s', argmax_w' Q(s', w'; theta)), shape ``(B,)``."""
         chosen = best_actions(self.q(parameters, next_states))
         return rewards + self.config.discount * self.q_of(self.target, next_states, chosen)
 
@@ -106,7 +107,7 @@ class FeatureDdqn(ValueLearner):
     def learn(self, batch: Batch) -> float:
         """One gradient step of :meth:`loss`."""
         states, actions, rewards, next_states = self.tensors(batch)
-        targets = self._targets(self.parameters, rewards, next_states)
+        targets = self.targets(self.parameters, rewards, next_states)
         hidden = {"state": self._phi.forward(states), "share": self._psi.forward(self._features[actions])}
         phi, psi = (linear(self.parameters, f"{name}_out.0", h) for name, h in hidden.items())
         errors = (phi * psi).sum(dim=1) * self._scale - targets
