@@ -245,10 +245,10 @@ def _students_figure(
     from rl.figures import keep, refuse_existing
     from rl.students_figure import NAME, drawn, numbers
 
-    refuse_existing(folder, [NAME], force)
+    refuse_existing(folder, NAME, force)
     with progress_bar(hidden=quiet or as_json) as progress:
         shown = numbers(run_dirs, configs, seed, **played, progress=progress)
-    _told(keep(folder, NAME, drawn, shown), folder, shown, as_json, quiet)
+    _told(keep(folder, NAME, shown, {NAME: drawn}, force), folder, shown, as_json, quiet)
 
 
 @click.command()
@@ -256,9 +256,7 @@ def _students_figure(
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the figures.")
 @click.option("--data", type=click.Path(path_type=Path), metavar="FILE", help="Transitions, as a replay.safetensors.")
 @click.option("--shifted", multiple=True, metavar="SCENARIO", help="Compare with U there; or 'KEY=VALUE ...' instead.")
-@click.option(
-    "--planes/--no-planes", default=True, show_default=True, help="Two dimensions too, for one of each agent."
-)
+@click.option("--planes/--no-planes", default=True, help="Two dimensions too, for one of each agent.")
 @click.option("--periods", type=COUNT, default=500, show_default=True, metavar="N", help="Periods of --shifted.")
 @click.option("--seeds", type=click.IntRange(1, 10_000), default=10, show_default=True, metavar="K", help="Its seeds.")
 @click.option("--seed", type=SEEDS, default=0, show_default=True, metavar="S", help="Seed of random directions.")
@@ -296,8 +294,8 @@ def landscape(
 
     drawings = {figures.LINES: figures.drawn_lines}
     drawings |= {figures.PLANES: figures.drawn_planes} if planes else {}
-    drawings |= {figures.FLATNESS: figures.drawn_flatness} if shifted else {}
-    refuse_existing(out, list(drawings), force)
+    drawings |= {figures.SCATTER: figures.drawn_flatness} if shifted else {}
+    refuse_existing(out, figures.LINES, force)
     with progress_bar(hidden=quiet or as_json) as progress:
         shown = figures.numbers(
             run_dirs,
@@ -309,7 +307,7 @@ def landscape(
             planes=planes,
             progress=progress,
         )
-    files = [file for name, draw in drawings.items() for file in keep(out, name, draw, shown)]
+    files = keep(out, figures.LINES, shown, drawings, force)
     if not (quiet or as_json):
         print_landscape(shown)
     _told(files, out, shown, as_json, quiet)

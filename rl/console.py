@@ -164,25 +164,28 @@ def print_card(card: Mapping[str, Any], out: Path | None) -> None:
 def print_landscape(shown: Mapping[str, Any]) -> None:
     """How sharp agents are, and whether flatness goes with U."""
     console = _wide()
-    names = list(shown["sharpness"])
+    agents = shown["agents"]
     console.print(f"{shown['transitions']['count']} transitions of {escape(printable(shown['scenario']))}")
-    table = Table("agent", "trainings", box=SIMPLE_HEAD, pad_edge=False)
-    for name in names:
-        table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
-    for agent, group in shown["agents"].items():
-        table.add_row(agent, str(group["trainings"]), *(interval(group["sharpness"][name], 3) for name in names))
-    console.print(table)
+    headings = [f"{agent}, {group['trainings']} trainings" for agent, group in agents.items()]
+    figures = {name: [group["sharpness"][name] for group in agents.values()] for name in shown["sharpness"]}
+    console.print(_table(headings, {name: [interval(each, 2) for each in row] for name, row in figures.items()}))
     if "flatness" not in shown:
         return
-    console.print("rank correlation of sharpness with U; below zero, flatter agents get more")
+    console.print("rank correlation with U; below zero, flatter agents get more")
+    found = shown["flatness"]["rank_correlation"]
     for scenario in shown["runs"][0]["utility"]:
-        table = Table(escape(printable(scenario)), box=SIMPLE_HEAD, pad_edge=False)
-        for name in names:
-            table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
-        for kind in ("all_trainings", "within_agents"):
-            found = [shown["flatness"]["rank_correlation"][name][scenario][kind] for name in names]
-            table.add_row(kind.replace("_", " "), *map(_ends, found))
-        console.print(table)
+        console.print(escape(printable(scenario)))
+        rows = {name: [_ends(kind) for kind in each[scenario].values()] for name, each in found.items()}
+        console.print(_table(["all trainings", "within agents"], rows))
+
+
+def _table(headings: Sequence[str], rows: Mapping[str, Sequence[str]]) -> Table:
+    table = Table("", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, cells in rows.items():
+        table.add_row(name.replace("_", " "), *cells)
+    return table
 
 
 def _ends(figure: Mapping[str, Any]) -> str:

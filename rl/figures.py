@@ -1,6 +1,6 @@
 """Figures for print: SVG and PNG, the same bytes for the same numbers, told apart without colour."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -76,29 +76,33 @@ def frame(axes: "Axes", curves: Iterable[ArrayLike]) -> None:
     axes.set_ylim(low - margin, high + margin)
 
 
-def keep(folder: Path, name: str, draw: "Callable[[Any], Figure]", numbers: Any) -> list[str]:
-    """Draw numbers, and write ``name.svg``, ``name.png`` and ``name.json``; their names.
+def keep(
+    folder: Path, name: str, numbers: Any, drawings: "Mapping[str, Callable[[Any], Figure]]", force: bool = False
+) -> list[str]:
+    """Write numbers as ``name.json`` and every drawing of them as SVG and PNG; the files' names.
 
     Raises
     ------
     InputError
-        The folder cannot be written.
+        The folder cannot be written, or has such numbers already and ``force`` is not given.
     """
     import matplotlib
 
+    refuse_existing(folder, name, force)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with matplotlib.rc_context(STYLE):
-            figure = draw(numbers)
-            figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-            figure.savefig(folder / f"{name}.png", dpi=200, metadata={"Software": None})
         write_atomic(folder / f"{name}.json", to_json(numbers))
+        with matplotlib.rc_context(STYLE):
+            for drawing, draw in drawings.items():
+                figure = draw(numbers)
+                figure.savefig(folder / f"{drawing}.svg", metadata={"Date": None})
+                figure.savefig(folder / f"{drawing}.png", dpi=200, metadata={"Software": None})
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
-    return [f"{name}.{form}" for form in ("svg", "png", "json")]
+    return [f"{name}.json", *(f"{drawing}.{form}" for drawing in drawings for form in ("svg", "png"))]
 
 
-def refuse_existing(folder: Path, names: list[str], force: bool) -> None:
+def refuse_existing(folder: Path, name: str, force: bool) -> None:
     """Refuse to write over figures.
 
     Raises
@@ -106,6 +110,6 @@ def refuse_existing(folder: Path, names: list[str], force: bool) -> None:
     InputError
         Some are there, and ``force`` is not given.
     """
-    there = [f"{name}.json" for name in names if (folder / f"{name}.json").exists()]
-    if there and not force:
-        raise InputError(f"{folder} has {', '.join(there)} already; give another folder, or --force to replace it")
+    path = folder / f"{name}.json"
+    if path.exists() and not force:
+        raise InputError(f"{path} is there already; give another folder, or --force to replace it")

@@ -185,8 +185,7 @@ def line(agent: Agent, batch: Batch, direction: Tensor, steps: ArrayLike) -> Los
     return losses(agent, batch, [direction], np.asarray(steps)[:, None])
 
 
-def plane(agent: Agent, batch: Batch, directions: Sequence[Tensor], steps: ArrayLike) -> Losses:
-    """The loss over two directions, shape ``(steps, steps)``: the first direction along columns."""
-    steps = np.asarray(steps, np.float64)
-    across, down = np.meshgrid(steps, steps)
-    return losses(agent, batch, directions, np.stack([across.ravel(), down.ravel()], axis=1)).reshape(across.shape)
+def plane(agent: Agent, batch: Batch, directions: Sequence[Tensor], across: ArrayLike, up: ArrayLike) -> Losses:
+    """The loss over two directions, shape ``(up, across)``: the first direction across."""
+    x, y = np.meshgrid(np.asarray(across, np.float64), np.asarray(up, np.float64))
+    return losses(agent, batch, directions, np.stack([x.ravel(), y.ravel()], axis=1)).reshape(x.shape)

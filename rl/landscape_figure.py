@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from netsim.scenario import Scenario
 from rl.agents import Agent
@@ -16,12 +15,12 @@ from rl.landscape import Losses, gradient, held_out_transitions, in_double, plan
 from rl.networks import single_thread
 from rl.policy import load_agent, tell, trained_on_one
 from rl.replay import Batch, Transitions
-from rl.sharpness import SHARPNESS, LandscapeConfig, landscape
+from rl.sharpness import FLATNESS, SHARPNESS, LandscapeConfig, landscape
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LINES, PLANES, FLATNESS = "landscape", "planes", "flatness"
+LINES, PLANES, SCATTER = "landscape", "planes", "flatness"
 TRANSITION_SEED = HELD_OUT_SEED + (1 << 20)
 """First of those that held-out transitions are made with."""
 CONTOURS = 12
@@ -88,7 +87,7 @@ def numbers(
         "scenario_hash": scenario.hash,
         "config": config.model_dump(mode="json"),
         "transitions": {"count": len(met.actions), "first_seed": TRANSITION_SEED if transitions is None else None},
-        "steps": config.steps.tolist(),
+        "steps": {"gradient": config.steps.tolist(), "random": config.random_steps.tolist()},
         "sharpness": dict(SHARPNESS),
         "agents": {name: _over_trainings(name, runs, curves) for name in _agents(runs)},
         "runs": runs,
@@ -114,11 +113,12 @@ def _over_trainings(
 
 
 def _planes(agent: Agent, batch: Batch, config: LandscapeConfig, seed: int, unit: float) -> dict[str, Any]:
-    """Along the normalised gradient and a random direction, and along two random directions, ``[second][first]``."""
+    """Over the normalised gradient and a random direction, and over two random directions, ``[up][across]``."""
     first = Batch(*(part[: config.plane_transitions] for part in batch))
     one, other = (random_direction(agent.parameters, seed, k) for k in (0, 1))
-    pairs = {"gradient": (gradient(agent, first), one), "random": (one, other)}
-    return {name: (plane(agent, first, pair, config.steps) / unit).tolist() for name, pair in pairs.items()}
+    up = config.random_steps
+    pairs = {"gradient": ((gradient(agent, first), one), config.steps), "random": ((one, other), up)}
+    return {name: (plane(agent, first, pair, across, up) / unit).tolist() for name, (pair, across) in pairs.items()}
 
 
 def _utilities(agent: Agent, scenarios: Mapping[str, Scenario], played: Played) -> dict[str, float]:
@@ -130,7 +130,7 @@ def _utilities(agent: Agent, scenarios: Mapping[str, Scenario], played: Played) 
 
 
 def _flatness(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    sharpness = {name: [run["sharpness"][name] for run in runs] for name in SHARPNESS}
+    sharpness = {name: [run["sharpness"][name] for run in runs] for name in FLATNESS}
     utilities = {text: [run["utility"][text] for run in runs] for text in runs[0]["utility"]}
     return {"rank_correlation": correlations(sharpness, utilities, [run["agent"] for run in runs])}
 
@@ -148,7 +148,7 @@ def drawn_lines(shown: Mapping[str, Any]) -> "Figure":
             curves = {member: shown["agents"][member][name] for member in members}
             for i, (member, curve) in enumerate(curves.items()):
                 style = {"color": COLOURS[i], "linestyle": DASHES[i], "label": member}
-                Band(*(np.array(curve[part]) for part in Band._fields)).draw(each, shown["steps"], **style)
+                Band(*(np.array(curve[part]) for part in Band._fields)).draw(each, shown["steps"][name], **style)
             frame(each, [curve["mean"] for curve in curves.values()])
             each.set_title(family, fontsize=9)
             each.set_xlabel(f"λ along {direction}")
@@ -167,16 +167,20 @@ def drawn_planes(shown: Mapping[str, Any]) -> "Figure":
     """A column for each agent: contours of the loss, the agent in the middle."""
     planes = shown["planes"]
     figure, axes = panels(2, len(planes), width_in=max(3.4, 2.4 * len(planes)), height_in=2.3)
-    labels = {"gradient": ("λ along the gradient", "random direction"), "random": ("random direction 1", "2")}
-    for row, (name, (across, up)) in zip(axes, labels.items(), strict=True):
+    labels = {
+        "gradient": ("λ along normalised gradient", "random direction"),
+        "random": ("random direction", "another"),
+    }
+    up = shown["steps"]["random"]
+    for row, (name, (x_label, y_label)) in zip(axes, labels.items(), strict=True):
         for each, (agent, surface) in zip(row, planes.items(), strict=True):
-            filled = each.contourf(shown["steps"], shown["steps"], np.array(surface[name]), CONTOURS, cmap="cividis")
+            filled = each.contourf(shown["steps"][name], up, np.array(surface[name]), CONTOURS, cmap="cividis")
             lines = each.contour(filled, colors="white", linewidths=0.4)
             each.clabel(lines, lines.levels[::3], fontsize=6)
             each.plot(0, 0, "+", color="white", markersize=6)
             each.set_title(agent, fontsize=9)
-            each.set_xlabel(across)
-            each.set_ylabel(up)
+            each.set_xlabel(x_label)
+            each.set_ylabel(y_label)
             each.grid(visible=False)
     return figure
 
@@ -185,23 +189,19 @@ def drawn_flatness(shown: Mapping[str, Any]) -> "Figure":
     """A panel for each sharpness and scenario: trainings as points, agents by colour and marker."""
     runs, table = shown["runs"], shown["flatness"]["rank_correlation"]
     texts = list(runs[0]["utility"])
-    figure, axes = panels(len(texts), len(SHARPNESS), width_in=2.0 * len(SHARPNESS), height_in=1.9)
+    figure, axes = panels(len(texts), len(FLATNESS), width_in=2.0 * len(FLATNESS), height_in=1.9)
     for row, text in zip(axes, texts, strict=True):
-        for each, name in zip(row, SHARPNESS, strict=True):
+        for each, name in zip(row, FLATNESS, strict=True):
             for i, agent in enumerate(_agents(runs)):
                 points = [(run["sharpness"][name], run["utility"][text]) for run in runs if run["agent"] == agent]
                 style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[1 + i % 6], "label": agent}
-                each.plot(*_columns(points), linestyle="none", **style)
+                each.plot(*zip(*points, strict=True), linestyle="none", **style)
             each.set_title(_told(table[name][text]["all_trainings"]), fontsize=7)
             each.set_xlabel(name.replace("_", " "), fontsize=7)
             each.tick_params(labelsize=6)
         row[0].set_ylabel(f"U, {text}", fontsize=7)
     axes[0][-1].legend(loc="best", fontsize=6)
     return figure
-
-
-def _columns(points: Sequence[tuple[float, float]]) -> ArrayLike:
-    return np.array(points).T
 
 
 def _told(figure: Mapping[str, Any]) -> str:

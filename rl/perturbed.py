@@ -114,10 +114,10 @@ class Head:
 
     def _error(self, h: Tensor, place: Place) -> Tensor:
         """What a score in float32 may be wrong by: (d + 8) roundings of |h| |w| and of the bias, shape ``(B,)``."""
-        w, b = (
-            sum(abs(c) * each for c, each in zip(place, sizes, strict=True)) for sizes in (self._norms, self._heights)
-        )
-        return (h.norm(dim=1) * w + b) * ((h.shape[1] + 8) * ROUNDING)
+        factors = np.abs(place)
+        w, b = float(factors @ self._norms), float(factors @ self._heights)
+        bound: Tensor = (h.norm(dim=1) * w + b) * ((h.shape[1] + 8) * ROUNDING)
+        return bound
 
 
 def _first_best(rows: NDArray[np.int64], actions: NDArray[np.int64], scores: NDArray[np.float64]) -> Tensor:

@@ -21,7 +21,7 @@ from rl.replay import Batch
 WITHIN = 21
 """Places in the ball at which SAM sharpness looks for the highest loss."""
 SHARPNESS: Mapping[str, str] = {
-    "loss": "L at the agent's parameters",
+    "loss": "L at the agent's parameters, of a generator up to what its critic adds to everything",
     "slope": "length of the gradient",
     "curvature": "second derivative along the normalised gradient, v' H v",
     "sam": "highest rise of L within rho along the normalised gradient",
@@ -29,6 +29,8 @@ SHARPNESS: Mapping[str, str] = {
     "rise_random": "mean rise of L over lambda along filter-normalised random directions",
 }
 """What is measured, and what it is."""
+FLATNESS = tuple(name for name in SHARPNESS if name != "loss")
+"""What tells flat from sharp."""
 
 
 class LandscapeConfig(BaseModel):
@@ -40,8 +42,10 @@ class LandscapeConfig(BaseModel):
     """Held-out transitions that lines and sharpness are measured on."""
     plane_transitions: Annotated[int, Field(ge=2, le=1_000_000)] = 64
     """The first of them, which planes are measured on."""
-    radius: Annotated[float, Field(gt=0)] = 1.0
-    """lambda goes from minus this to this."""
+    radius: Annotated[float, Field(gt=0)] = 0.1
+    """lambda goes from minus this to this along the normalised gradient."""
+    random_radius: Annotated[float, Field(gt=0)] = 0.5
+    """The same along random directions, in which 1 moves each neuron's weights by their own length."""
     points: Annotated[int, Field(ge=3, le=1001)] = 51
     """Values of lambda."""
     directions: Annotated[int, Field(ge=1, le=100)] = 4
@@ -51,8 +55,13 @@ class LandscapeConfig(BaseModel):
 
     @property
     def steps(self) -> NDArray[np.float64]:
-        """The values of lambda."""
+        """The values of lambda along the gradient."""
         return np.linspace(-self.radius, self.radius, self.points)
+
+    @property
+    def random_steps(self) -> NDArray[np.float64]:
+        """The values of lambda along random directions."""
+        return np.linspace(-self.random_radius, self.random_radius, self.points)
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ def landscape(agent: Agent, batch: Batch, config: LandscapeConfig, seed: int) ->
     along = line(agent, batch, v, config.steps) / unit
     aside = np.mean(
         [
-            line(agent, batch, random_direction(agent.parameters, seed, k), config.steps) / unit
+            line(agent, batch, random_direction(agent.parameters, seed, k), config.random_steps) / unit
             for k in range(config.directions)
         ],
         axis=0,

@@ -428,7 +428,7 @@ def test_a_figure_is_the_same_to_the_byte(figure, tmp_path):
 
 def test_a_figure_is_not_written_over(figure):
     folder, runs, options = figure
-    with pytest.raises(InputError, match=r"has students\.json already"):
+    with pytest.raises(InputError, match=r"students\.json is there already"):
         invoked("distill", *runs, "--figure", folder, *options)
 
 
