@@ -1,5 +1,6 @@
 """The commands that this package adds to ``netsim``. Nothing heavy is imported before a command needs it."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -193,6 +194,8 @@ def distill(
     student:runs/student plays it, `netsim export runs/student` writes it as numpy and ONNX. `netsim distill runs/dqn-*
     runs/dqn-dt-* --figure figures` shows students of 4 and 16 neurons learning beside their teachers.
     """
+    for library in ("OPENBLAS", "MKL", "OMP"):  # latencies are those of one thread; numpy looks here when imported
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     from rl.distillation import DistillationConfig
     from rl.settings import settings_of
 

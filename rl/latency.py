@@ -16,7 +16,8 @@ from rl.agents import Policy
 from rl.export import export
 from rl.networks import single_thread
 
-Decide = Callable[[NDArray[np.int64]], Sequence[int]]
+Decide = Callable[[Any], Sequence[int]]
+"""From arrivals per slice to units per slice."""
 
 ROUNDS, DECISIONS = 300, 10
 """Decisions of a form are made ten at a time, so that the clock costs nothing; forms take turns for 300 rounds."""

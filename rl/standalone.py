@@ -1,11 +1,17 @@
-"""A slicing policy. Needs numpy and the file policy.npz beside it."""
+"""A slicing policy. Needs numpy and the file policy.npz beside it.
 
-from collections.abc import Iterable, Mapping
+Products this small are slower with threads: OPENBLAS_NUM_THREADS=1 before Python starts.
+"""
+
+from collections.abc import Mapping, Sequence
 from math import log1p
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+ZERO = np.zeros((), np.float32)
+"""Converted once, not at every decision."""
 
 
 class Policy:
@@ -19,14 +25,14 @@ class Policy:
         # A last input that is always 1 carries the biases, so that a layer is one product; (in, out) is the faster way.
         *hidden, self._last = (np.vstack([w.T, b]) for w, b in zip(weights, biases, strict=True))
         one = [np.eye(len(each), 1, 1 - len(each)) for each in hidden]
-        self._hidden = [np.hstack(pair).astype(np.float32) for pair in zip(hidden, one, strict=True)]
-        self._last = self._last.astype(np.float32)
+        self._hidden = [np.hstack(pair).astype(np.float32, order="C") for pair in zip(hidden, one, strict=True)]
+        self._last = self._last.astype(np.float32, order="C")
 
-    def __call__(self, arrived: Iterable[float]) -> tuple[int, ...]:
-        x = np.array([*map(log1p, arrived), 1.0], np.float32)
+    def __call__(self, arrived: Sequence[float]) -> tuple[int, ...]:
+        x = np.array([*map(log1p, np.asarray(arrived).tolist()), 1.0], np.float32)
         for layer in self._hidden:
             x = x.dot(layer)
-            np.maximum(x, 0.0, out=x)
+            np.maximum(x, ZERO, out=x)
         return self._choose(x.dot(self._last))
 
 

@@ -13,7 +13,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -58,7 +58,7 @@ class Student:
         """Draw the weights from a seed."""
         self.task, self.config = task, StudentConfig(hidden=config.hidden, head=config.head)
         widths = [task.n_slices, *config.hidden]
-        self._parts = parts(task.units, task.n_slices) if config.head == "factored" else None
+        self._parts = parts(task.units, task.n_slices).t().contiguous() if config.head == "factored" else None
         outputs = task.n_actions if self._parts is None else task.n_slices * (task.units - task.n_slices + 1)
         shapes = mlp_shapes("hidden", widths) | mlp_shapes("head", [widths[-1], outputs])
         self.parameters = Parameters.drawn(shapes, seed, "student", torch.device("cpu"), torch.float32)
@@ -68,8 +68,8 @@ class Student:
         outputs = linear(parameters, "head.0", relu_layers(parameters, "hidden", states))
         if self._parts is None:
             return outputs
-        # Sums of rows, which are contiguous, in place of a gather along them: several times as fast, backwards too.
-        return torch.nn.functional.embedding_bag(self._parts, outputs.t(), mode="sum").t()
+        # A slice at a time: gathering all addends of an allocation and summing them costs several times as much.
+        return cast(Tensor, sum(outputs.index_select(1, of_slice) for of_slice in self._parts))
 
     @torch.no_grad()
     def scores(self, states: Floats) -> Floats:

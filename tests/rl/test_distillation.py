@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import netsim
 from netsim import allocations, cli
 from netsim.errors import InputError, RunError
-from rl.agents import make_agent
+from rl.agents import configured, make_agent
 from rl.card import agreement, lost, size
 from rl.distillation import DistillationConfig, Labelled, cross_entropy, distil, label
 from rl.export import export
@@ -25,7 +25,7 @@ from rl.greedy import Played
 from rl.policy import load_agent
 from rl.standalone import PerSlice
 from rl.students import Student, StudentConfig, StudentController, load_student
-from rl.training import train
+from rl.training import Request, TrainingConfig, train
 from tests.rl.small import config_of, request_of, task_of
 
 HEADS = ("full", "factored")
@@ -241,6 +241,16 @@ def test_what_is_lost_is_paired_by_seed():
     assert figures["utility_lost"]["ci95"] == pytest.approx([0.1, 0.1])
     assert figures["utility_kept"]["mean"] == pytest.approx(11.7 / 12.0)
     assert [figures["ssr_lost"][name]["mean"] for name in tiny.slice_names] == pytest.approx([0.01, 0.0, 0.03])
+
+
+@pytest.mark.slow
+def test_a_student_of_16_neurons_keeps_97_percent_of_what_an_agent_of_table1_1mhz_gets(tmp_path):
+    scenario = netsim.load_scenario("table1-1mhz")
+    training = TrainingConfig(interactions=3000, evaluate_every=0)
+    train(Request(scenario, "ddqn", configured("ddqn", {}), training, 1), tmp_path / "run")
+    invoked("distill", tmp_path / "run", "--out", tmp_path / "student", "--quiet")
+    card = json.loads((tmp_path / "student" / "card.json").read_text())
+    assert card["simulator"]["utility_kept"]["ci95"][0] >= 0.97
 
 
 # -- as files ----------------------------------------------------------------------------------------------------------
