@@ -56,7 +56,7 @@ def held_out_transitions(scenario: Scenario, count: int, first_seed: int) -> Tra
             actions = (drawn * n_actions).astype(np.int64)
             columns = batch.step([netsim.allocations.unrank(int(a), units, encoder.size) for a in actions]).columns
             following = encoder(columns["arrived"])
-            rows.append((states, actions, columns["utility"].copy(), following))
+            rows.append((states, actions, columns["utility"], following))
             states = following
     joined = [np.concatenate(parts)[:count] for parts in zip(*rows, strict=True)]
     return Transitions(*joined)

@@ -21,7 +21,7 @@ from rl.agents import configured, make_agent
 from rl.card import agreement, lost, size
 from rl.distillation import DistillationConfig, Labelled, cross_entropy, distil, label
 from rl.export import export
-from rl.greedy import Played
+from rl.greedy import GreedyEvaluation, Played
 from rl.policy import load_agent
 from rl.standalone import PerSlice
 from rl.students import Student, StudentConfig, StudentController, load_student
@@ -426,6 +426,30 @@ def test_the_figure_has_curves_of_teachers_and_students_over_trainings(figure):
         "4-4": [0, 10, 20],
         "6-6": [0, 10, 20],
     }
+
+
+def test_the_curves_of_the_figure_are_what_students_and_teachers_get_when_played(figure):
+    """Students as they were after the 20th step, with the seed of the figure plus their training's; g = gmax."""
+    folder, runs, _ = figure
+    group = json.loads((folder / "students.json").read_text())["agents"]["ddqn"]
+    found = json.loads(invoked("evaluate", *runs, "--seeds", 2, "--periods", 3, "--json"))
+    for name in ("reward", "utility"):
+        expected = np.mean([each[name]["mean"] for each in found])
+        assert group["greedy"][name]["mean"] == pytest.approx(expected, rel=1e-12)
+    evaluation = GreedyEvaluation(netsim.load_scenario("tiny"), [1_000_000, 1_000_001], 3)
+    played = []
+    for run, seed in zip(runs, (3, 4), strict=True):
+        teacher = load_agent(run, memory=True)
+        config = DistillationConfig(hidden=(6, 6), steps=20, patience=20)
+
+        def watch(step, student):
+            if step == 20:
+                played.append(evaluation.play(student))
+
+        distil(teacher, teacher.memory.all().states, config, seed, watch)
+    ends = {name: curve["mean"][-1] for name, curve in group["students"]["6-6"].items() if name != "steps"}
+    assert ends["utility"] == pytest.approx(np.mean([each.utilities for each in played]), rel=1e-12)
+    assert ends["reward"] == pytest.approx(np.mean([each.rewards for each in played]), rel=1e-12)
 
 
 def test_a_figure_is_the_same_to_the_byte(figure, tmp_path):

@@ -13,6 +13,7 @@ import netsim
 from netsim import cli
 from netsim.errors import InputError
 from rl import landscape as landscapes
+from rl import sharpness
 from rl.agents import make_agent
 from rl.flatness import correlations, rank_correlation, shifted
 from rl.landscape import (
@@ -28,12 +29,18 @@ from rl.landscape import (
     scale,
     targets,
 )
+from rl.networks import single_thread
 from rl.observation import Encoder
 from rl.perturbed import Head, moved_loss
 from rl.replay import Transitions
 from rl.sharpness import LandscapeConfig, derivatives, landscape
 from rl.training import train
 from tests.rl.small import NAMES, batches, config_of, request_of, task_of
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    single_thread()
 
 
 def double(name, units=20, updates=6, **settings):
@@ -162,6 +169,19 @@ def test_the_best_action_is_exact_where_float32_cannot_tell():
     assert head.best(torch.rand(7, weight.shape[1]).double(), (1.0, 0.3)).tolist() == [40] * 7
 
 
+def test_the_best_action_is_exact_where_float32_has_it_wrong():
+    """All scores of a state within 1e-8 of each other, the last the highest; sums in float32 are off by more."""
+    agent = double("ddqn")
+    weight, h = agent.parameters["head.0.weight"], torch.rand(1, 8).double()
+    agent.parameters["head.0.bias"][:] = 2.0 - weight @ h[0] + torch.linspace(0.0, 1e-8, len(weight)).double()
+    exact = (h @ weight.t() + agent.parameters["head.0.bias"])[0]
+    single = (h.float() @ weight.float().t() + agent.parameters["head.0.bias"].float())[0]
+    assert (int(exact.argmax()), int(single.argmax()) != 170) == (170, True)
+    still = agent.parameters.like(torch.zeros_like(agent.parameters.flat))
+    head = Head([agent.parameters, still], "head.0", torch.tensor([0]))
+    assert head.best(h, (1.0, 0.7)).tolist() == [170]
+
+
 def test_a_plane_has_the_lines_of_its_directions():
     agent = double("ddqn")
     batch = batch_of(agent)
@@ -278,6 +298,17 @@ def test_sharpness_is_told_of_the_lines():
     within = line(agent, batch, v, np.linspace(0.0, 0.1, 21)) / unit
     assert found.sharpness["sam"] == pytest.approx(within.max() - here, rel=1e-9)
     assert within.max() > here
+    _, slope, curvature = derivatives(agent, batch, v)
+    assert found.sharpness["slope"] == pytest.approx(slope / unit, rel=1e-9)
+    assert found.sharpness["curvature"] == pytest.approx(curvature / unit, rel=1e-9)
+
+
+def test_sam_sharpness_is_of_the_highest_place_in_the_ball(monkeypatch):
+    """Also where the loss falls again before its edge."""
+    agent = double("ddqn")
+    monkeypatch.setattr(sharpness, "line", lambda *of: 7.0 + np.sin(np.linspace(0.0, np.pi, len(of[3]))))
+    batch = batch_of(agent)
+    assert landscape(agent, batch, LandscapeConfig(), 0).sharpness["sam"] == pytest.approx(1.0 / scale(agent, batch))
 
 
 # -- flatness and U ----------------------------------------------------------------------------------------------------
