@@ -1,6 +1,7 @@
 """The controllers that come with netsim; each is a plugin like anybody's.
 
-``best-static`` and ``clairvoyant`` are in :mod:`netsim.beststatic`.
+``best-static`` and ``clairvoyant`` are in :mod:`netsim.beststatic`, those that try things out to collect data in
+:mod:`netsim.behaviours`.
 """
 
 import hashlib
@@ -39,7 +40,7 @@ class Fixed:
         names, units = scenario.slice_names, scenario.carrier.units
         form = f"fixed:{','.join(names)} needs {len(names)} whole numbers of units that sum to {units}"
         try:
-            self._allocation = allocations.check([_whole(part) for part in text.split(",")], units, len(names))
+            self.allocation = allocations.check([whole(part) for part in text.split(",")], units, len(names))
         except AllocationError as error:
             raise InputError(f"{form}; {error}") from None
         except ValueError:
@@ -48,7 +49,7 @@ class Fixed:
     @hookimpl
     def decide_allocation(self, report: PeriodReport) -> tuple[int, ...]:
         """The allocation it was made with."""
-        return self._allocation
+        return self.allocation
 
 
 class Scripted:
@@ -70,7 +71,14 @@ class Scripted:
         return self._turns[min(report.period, len(self._turns) - 1)].decide_allocation(report)
 
 
-def _whole(part: str) -> int:
+def whole(part: str) -> int:
+    """A whole number from text of at most nine digits.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
     digits = part.strip()
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
         raise ValueError(digits)
@@ -96,8 +104,8 @@ class Random:
         return allocations.unrank(index, self._units, self._n)
 
 
-def uniform_index(seed: int, period: int, size: int) -> int:
-    """A number that is exactly uniform over ``0..size-1`` and a pure function of (seed, "controller", period).
+def uniform_index(seed: int, period: int, size: int, purpose: str = "controller") -> int:
+    """A number that is exactly uniform over ``0..size-1`` and a pure function of (seed, purpose, period).
 
     SHA-256 in counter mode; a digest in the incomplete last multiple of ``size`` is rejected.
 
@@ -107,7 +115,7 @@ def uniform_index(seed: int, period: int, size: int) -> int:
     space = 1 << 256
     attempt = 0
     while True:
-        key = f"{seed} controller {period} {attempt}".encode()
+        key = f"{seed} {purpose} {period} {attempt}".encode()
         digest = int.from_bytes(hashlib.sha256(key).digest(), "big")
         if digest < space - space % size:
             return digest % size
@@ -124,6 +132,27 @@ class Proportional:
     def decide_allocation(self, report: PeriodReport) -> tuple[int, ...]:
         """The units per slice; the equal split after a period without an arrival."""
         return allocations.largest_remainder(report.offered_bits, self._units)
+
+
+def _explore(text: str = "", *, scenario: Scenario) -> object:
+    """Random with a probability, else another controller, written ``explore:0.2/best-static``."""
+    from netsim.behaviours import Explore
+
+    return Explore(text, scenario=scenario)
+
+
+def _mixed(text: str = "", *, scenario: Scenario) -> object:
+    """Controllers of which one is drawn for each period, all alike, written ``"mixed:random|best-static|equal"``."""
+    from netsim.behaviours import Mixed
+
+    return Mixed(text, scenario=scenario)
+
+
+def _narrow(text: str = "", *, scenario: Scenario) -> object:
+    """Random within a few units a slice of an allocation, written ``narrow:3,70,27/5``."""
+    from netsim.behaviours import Narrow
+
+    return Narrow(text, scenario=scenario)
 
 
 def _best_static(scenario: Scenario) -> object:
@@ -146,6 +175,9 @@ BUILT_IN: Mapping[str, Callable[..., object]] = {
     "fixed": Fixed,
     "scripted": Scripted,
     "proportional": Proportional,
+    "explore": _explore,
+    "narrow": _narrow,
+    "mixed": _mixed,
     "best-static": _best_static,
     "clairvoyant": _clairvoyant,
 }

@@ -43,6 +43,10 @@ class Hooks:
         """Name -> factory of path-loss models; called with the scenario's ``options`` as keywords."""
 
     @hookspec
+    def plants(self) -> Mapping[str, Callable[..., object]]:  # type: ignore[empty-body]
+        """Name -> factory of plants beside the simulator. ``NAME:TEXT`` calls it with the text and ``scenario``."""
+
+    @hookspec
     def commands(self) -> Iterable["click.Command"]:  # type: ignore[empty-body]
         """Further commands of ``netsim``."""
 

@@ -14,8 +14,8 @@ def listing(what: str) -> Iterator[tuple[str, str]]:
         return _scenarios()
     if what == "plugins":
         return _plugins()
-    if what == "controllers":
-        return _offered("controllers")
+    if what in ("controllers", "plants"):
+        return _offered(what)
     part, key, hook = _PARTS[what]
     return iter([*_built_in(part, key), *_offered(hook)])
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import click
 
     from netsim.scenario import Scenario
+    from netsim.simulation import Plant
 
 __all__ = [
     "Named",
@@ -36,6 +37,7 @@ __all__ = [
     "installed",
     "load_object",
     "make_controller",
+    "make_plant",
     "plugin_set",
     "registered_names",
     "using",
@@ -231,6 +233,23 @@ def make_controller(controller: str | object, scenario: "Scenario") -> object:
         return _controller(controller, factory("controllers", head), (text,) if colon else (), scenario)
     target = load_object(controller) if colon else factory("controllers", controller)
     return _controller(controller, target, (), scenario) if _makes(target) else target
+
+
+def make_plant(spec: str, scenario: "Scenario") -> "Plant":
+    """A plant from ``NAME:TEXT``: what a plugin offers beside the simulator, of a scenario.
+
+    Raises
+    ------
+    InputError
+        If there is no such plant, or its text is wrong.
+    PluginError
+        If it cannot be loaded or made.
+    """
+    head, colon, text = spec.partition(":")
+    if not colon:
+        raise InputError(f"a plant is written NAME:TEXT, as in twin:RUN_DIR, got {spec!r}")
+    plant: Plant = _made("plant", spec, factory("plants", head), (text,), {"scenario": scenario})
+    return plant
 
 
 def _controller(spec: str, make: Callable[..., object], text: tuple[str, ...], scenario: "Scenario") -> object:

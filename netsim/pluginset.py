@@ -18,6 +18,7 @@ NAMING_HOOKS = {
     "traffic_kinds": "traffic kind",
     "schedulers": "scheduler",
     "path_loss_models": "path-loss model",
+    "plants": "plant",
 }
 """Hooks that return names and factories, and what one of them is called."""
 

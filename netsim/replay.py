@@ -7,17 +7,20 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from netsim.errors import InputError, NetsimError, RunError
 from netsim.fingerprint import Block, Difference, first_difference
-from netsim.plugins import Named, attach, plugin_set, using
+from netsim.plugins import Named, PluginSet, attach, plugin_set, using
 from netsim.provenance import differences, versions
-from netsim.report import LAYERS
+from netsim.report import LAYERS, PeriodReport
 from netsim.results import PERIODS, read_manifest, verify
 from netsim.scenario import Scenario
+
+if TYPE_CHECKING:
+    from netsim.simulation import Simulation
 
 _NOT_COMPARED = ("scenario_hash", "packets", "on_fault", "plugins", "sources")
 """What may differ between the requests of two runs without a word: no trace follows from it alone."""
@@ -101,26 +104,37 @@ class Recorded:
                     yield Block(int(periods[i]), tuple(units[i].tolist()), block[order])
 
     def again(self, folder: Path | None = None) -> Iterator[Block]:
-        """Its periods, simulated again under the allocations that it records.
+        """Its periods, simulated again under the allocations that it records; ``folder`` as for :meth:`scenario`."""
+        return (self.block_of(simulation, report) for simulation, report in self.played(self.scenario(folder)))
+
+    def scenario(self, folder: Path | None = None) -> Scenario:
+        """Its scenario.
 
         Parameters
         ----------
         folder
-            Where the files are that its scenario names; they must be the very same.
+            Where the files are that it names; they must be the very same.
         """
-        from netsim.simulation import Simulation
-
         scenario = Scenario.from_dict(self.request["scenario"], folder)
         self._check_files(scenario)
-        order = np.argsort(self.slice_names)
-        with using(plugin_set(self._plugins())):
+        return scenario
+
+    def played(self, scenario: Scenario) -> "Iterator[tuple[Simulation, PeriodReport]]":
+        """Its periods, simulated again: the simulation at the end of each, and the period's report."""
+        from netsim.simulation import Simulation
+
+        with using(self.plugins()):
             simulation = Simulation(scenario, self.request["seed"])
-            for block in self.blocks():
-                if block.period == 0:
-                    simulation.reset()
-                else:
-                    simulation.step(block.allocation)
-                yield Block(block.period, block.allocation, simulation.marks()[order])
+        for block in self.blocks():
+            yield simulation, simulation.reset() if block.period == 0 else simulation.step(block.allocation)
+
+    def block_of(self, simulation: "Simulation", report: PeriodReport) -> Block:
+        """What the trace holds of a period just simulated."""
+        return Block(report.period, report.allocation, simulation.marks()[np.argsort(self.slice_names)])
+
+    def plugins(self) -> PluginSet:
+        """The plugins among which it looked names up."""
+        return plugin_set(self._plugins())
 
     def _plugins(self) -> Iterator[Named]:
         """The plugins named for the run, which may offer what the scenario names; objects cannot be made again."""

@@ -4,7 +4,6 @@
 folder depends on the time of day or on where it is, so the same inputs and versions give the same bytes.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -12,18 +11,18 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from netsim.errors import InputError, RunError
-from netsim.files import lock, sha256, sync_folder, temporary, to_json, write_atomic
+from netsim.files import lock, sync_folder, temporary, to_json, write_atomic
 from netsim.fingerprint import Fingerprint
 from netsim.provenance import Request, differences
 from netsim.report import PeriodReport
+from netsim.seals import MANIFEST, Kind, all_written, intact
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-FORMAT = "netsim-run"
-FORMAT_VERSION = 1
-MANIFEST, SUMMARY, EVENTS = "manifest.json", "summary.json", "events.jsonl"
+KIND = Kind("netsim-run", 1, "run", "run directory", "`--force` replaces the run", "netsim")
+SUMMARY, EVENTS = "summary.json", "events.jsonl"
 PERIODS, PACKETS = "periods.parquet", "packets.parquet"
 OWN_FILES = (SUMMARY, EVENTS, PERIODS, PACKETS, MANIFEST)
 """Files that a run writes, the manifest last."""
@@ -40,27 +39,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     InputError
         If the folder has none, or it is damaged.
     """
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_bytes())
-        whole = isinstance(manifest, dict) and manifest.get("sha256") == _seal(manifest)
-    except FileNotFoundError:
-        raise InputError(f"{folder} is no run directory: it has no {MANIFEST}") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        whole = False
-    if not whole:
-        raise InputError(f"{path} is damaged or no manifest of a run; `--force` replaces the run")
-    if (manifest["format"], manifest["format_version"]) != (FORMAT, FORMAT_VERSION):
-        raise InputError(f"{path} is not of the format {FORMAT} version {FORMAT_VERSION}, which this netsim reads")
-    return manifest  # type: ignore[no-any-return]
-
-
-def _seal(manifest: Mapping[str, Any]) -> str:
-    """The manifest's digest of itself: a flipped bit is noticed in it as in any other file."""
-    content = {key: value for key, value in manifest.items() if key != "sha256"}
-    return hashlib.sha256(to_json(content).encode()).hexdigest()
+    return KIND.read(folder)
 
 
 def verify(folder: str | Path) -> list[str]:
@@ -71,7 +50,7 @@ def verify(folder: str | Path) -> list[str]:
         path = folder / name
         if not path.is_file():
             found.append(f"{path} is missing")
-        elif path.stat().st_size != expected["bytes"] or sha256(path) != expected["sha256"]:
+        elif not intact(path, expected):
             found.append(f"{path} is not the file that was written: its SHA-256 differs from the manifest's")
     return found
 
@@ -227,15 +206,13 @@ class RunDirectory:
     def _write_manifest(self, *, finished: bool, summary: Mapping[str, Any] | None) -> None:
         written = [self.folder / name for name in OWN_FILES[:-1] if (self.folder / name).exists()]
         manifest = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
             "finished": finished,
             "faults": 0 if summary is None else summary["faults"],
             "fingerprint": self._fingerprint.digests(),
             "request": self._request.to_dict(),
-            "files": {path.name: {"sha256": sha256(path), "bytes": path.stat().st_size} for path in written},
+            "files": all_written(written),
         }
-        write_atomic(self.folder / MANIFEST, to_json({**manifest, "sha256": _seal(manifest)}))
+        KIND.write(self.folder, manifest)
 
     def _release(self) -> None:
         (self.folder / ".lock").unlink(missing_ok=True)

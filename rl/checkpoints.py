@@ -4,8 +4,6 @@ A checkpoint is written under a temporary name, every file and the folder are ma
 its name. What is read is checked first. Arrays are safetensors, the rest JSON; no pickle is read.
 """
 
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -17,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsim.errors import RunError
-from netsim.files import sha256, sync_folder, to_json
+from netsim.files import sha256, sync_folder
+from netsim.seals import MANIFEST, sealed, unsealed
 from rl.replay import Arrays
 
-MANIFEST = "manifest.json"
 FORMAT = 1
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What reading a checkpoint that is not whole may raise."""
@@ -99,7 +97,7 @@ class Checkpoints:
     def _seal(self, folder: Path, interactions: int, state: Mapping[str, Any]) -> None:
         digests = {path.name: sha256(path) for path in sorted(folder.iterdir())}
         content = {"format": FORMAT, "interactions": interactions, "state": state, "files": digests}
-        _write_durably(folder / MANIFEST, to_json({**content, "sha256": _digest(content)}).encode())
+        _write_durably(folder / MANIFEST, sealed(content).encode())
         sync_folder(folder)
 
     def _drop_old(self, newest: int) -> None:
@@ -148,18 +146,13 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    manifest = json.loads((folder / MANIFEST).read_bytes())
-    seal = manifest.pop("sha256")
-    if seal != _digest(manifest) or manifest["format"] != FORMAT or f"{manifest['interactions']:010d}" != folder.name:
+    manifest = unsealed((folder / MANIFEST).read_bytes())
+    if manifest["format"] != FORMAT or f"{manifest['interactions']:010d}" != folder.name:
         raise ValueError("its manifest is not the one that was written")
     for name, digest in manifest["files"].items():
         if sha256(folder / name) != digest:
             raise ValueError(f"{name} is not the file that was written")
-    return manifest  # type: ignore[no-any-return]
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(to_json(content).encode()).hexdigest()
+    return manifest
 
 
 def read_arrays(path: Path) -> Arrays:

@@ -17,7 +17,9 @@ COUNT = click.IntRange(1, 10**9)
 
 @click.command()
 @click.argument("scenario")
-@click.option("--agent", default="ddqn", show_default=True, metavar="NAME", help="dqn, ddqn, gan-ddqn, feature-ddqn.")
+@click.option(
+    "--agent", default="ddqn", show_default=True, metavar="NAME", help="{dqn,ddqn,gan-ddqn,feature-ddqn}[-dt]"
+)
 @click.option("--interactions", type=COUNT, default=10_000, show_default=True, metavar="N", help="Periods to spend.")
 @click.option("--seed", type=SEEDS, default=0, show_default=True, metavar="S", help="Seed of network and learning.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for the training.")
@@ -27,6 +29,7 @@ COUNT = click.IntRange(1, 10**9)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the scenario.")
 @click.option("--hyper", multiple=True, metavar="KEY=VALUE", help="Override a hyper-parameter of the agent.")
 @click.option("--training", multiple=True, metavar="KEY=VALUE", help="Override a setting of the training.")
+@click.option("--loop", multiple=True, metavar="KEY=VALUE", help="Override a setting of the loop that -dt names.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def train(
@@ -41,6 +44,7 @@ def train(
     overrides: tuple[str, ...],
     hyper: tuple[str, ...],
     training: tuple[str, ...],
+    loop: tuple[str, ...],
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -58,7 +62,7 @@ def train(
     from rl.training import TrainingConfig, train
 
     asked = settings_of("training", TrainingConfig, (*training, f"interactions={interactions}"))
-    request = _request(scenario, overrides, agent, hyper, asked, seed, device)
+    request = _request(scenario, overrides, agent, hyper, loop, asked, seed, device)
     with learning_bar(hidden=quiet or as_json) as progress:
         summary = train(request, out, resume=resume, force=force, progress=progress, notice=_notice)
     if as_json:
@@ -68,16 +72,27 @@ def train(
 
 
 def _request(
-    scenario: str, overrides: tuple[str, ...], agent: str, hyper: tuple[str, ...], asked: Any, seed: int, device: str
+    scenario: str,
+    overrides: tuple[str, ...],
+    agent: str,
+    hyper: tuple[str, ...],
+    loop: tuple[str, ...],
+    asked: Any,
+    seed: int,
+    device: str,
 ) -> "Request":
     from netsim.loading import load_scenario
-    from rl.agents import AGENTS, configured
+    from rl.agents import AGENTS
+    from rl.loops import loops, parted
     from rl.settings import checked_device, settings_of
     from rl.training import Request
 
-    kind = AGENTS.get(agent)
-    config = configured(agent, {}) if kind is None else settings_of(agent, kind.Config, hyper)
-    return Request(load_scenario(scenario, overrides), agent, config, asked, seed, checked_device(device))
+    name, around = parted(agent)
+    config = settings_of(name, AGENTS[name].Config, hyper)
+    if around is None and loop:
+        raise click.UsageError(f"--loop is for agents in a loop, as {agent}-dt; {agent} runs in none")
+    settings = None if around is None else settings_of(around, loops()[around].Config, loop)
+    return Request(load_scenario(scenario, overrides), agent, config, asked, seed, checked_device(device), settings)
 
 
 @click.command()
@@ -87,6 +102,7 @@ def _request(
 @click.option("--seed", type=SEEDS, default=FIRST_SEED, show_default=True, metavar="S", help="The first seed.")
 @click.option("--seeds", type=click.IntRange(1, 10_000), default=10, show_default=True, metavar="K", help="How many.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the scenario.")
+@click.option("--plant", metavar="NAME:TEXT", help="What to play on instead of the simulator, as twin:RUN_DIR.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON, of several targets as a list.")
 @click.option("--quiet", is_flag=True, help="No progress bar and no table.")
 def evaluate(
@@ -96,6 +112,7 @@ def evaluate(
     seed: int,
     seeds: int,
     overrides: tuple[str, ...],
+    plant: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -115,7 +132,9 @@ def evaluate(
         raise click.UsageError(f"{targets[0]!r} is no folder of a training; for a controller give --scenario NAME too")
     loaded = load_scenario(scenario, overrides) if scenario is not None else _trained_on(folders[0], overrides)
     with progress_bar(hidden=quiet or as_json) as progress:
-        figures = play(loaded, controllers, periods=periods, first_seed=seed, seeds=seeds, progress=progress)
+        figures = play(
+            loaded, controllers, periods=periods, first_seed=seed, seeds=seeds, plant=plant, progress=progress
+        )
     if as_json:
         _echo_json(figures if len(figures) > 1 else figures[0])
     elif not quiet and len(figures) == 1:

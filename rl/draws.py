@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from netsim.streams import stream_word, uniforms
 
 EXPLORATION, REPLAY, WEIGHTS, NOISE, PENALTY = "exploration", "replay", "weights", "noise", "penalty"
+SWEEP = "sweep"
 
 BLOCK = 64
 """Draws that :class:`Uniforms` makes at a time."""

@@ -6,6 +6,7 @@ best-static is a ratio of paired runs, and its interval that of the pairs.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 import netsim
 from netsim.hooks import hookimpl
+from netsim.plugins import make_plant
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
 from netsim.statistics import Figure, proportion, ratio
@@ -125,12 +127,15 @@ def evaluate(
     periods: int,
     first_seed: int,
     seeds: int = 10,
+    plant: str | None = None,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Figures of each controller beside the best static allocation, on the seeds from ``first_seed`` on.
 
-    The reward is that of the full-grown threshold, g = gmax, which does not depend on when a training ended.
+    The reward is that of the full-grown threshold, g = gmax, which does not depend on when a training ended. With a
+    ``plant``, written ``NAME:TEXT``, all is played there and not on the simulator.
     """
+    made = None if plant is None else partial(make_plant, plant, scenario)
     done, others = 0, sum(each != "best-static" for each in controllers)
 
     def tick() -> None:
@@ -140,15 +145,16 @@ def evaluate(
             progress(done, (1 + others) * seeds)
 
     chosen = range(first_seed, first_seed + seeds)
-    best = play(scenario, "best-static", chosen, periods, tick=tick)
+    best = play(scenario, "best-static", chosen, periods, made, tick)
     asked = {
         "scenario": scenario.name,
         "scenario_hash": scenario.hash,
         "periods": periods,
         "seeds": [first_seed, first_seed + seeds - 1],
+        **({} if plant is None else {"plant": plant}),
     }
     evaluations = [
-        best if each == "best-static" else play(scenario, each, chosen, periods, tick=tick) for each in controllers
+        best if each == "best-static" else play(scenario, each, chosen, periods, made, tick) for each in controllers
     ]
     return [{**asked, "controller": own.controller, **own.figures(scenario, best)} for own in evaluations]
 

@@ -9,7 +9,8 @@ from netsim.hooks import hookimpl
 from netsim.report import PeriodReport
 from rl import draws
 from rl.agents import Agent
-from rl.replay import Arrays, Floats
+from rl.loops import Groups, Reader
+from rl.replay import Floats
 
 
 class LearningController:
@@ -57,11 +58,29 @@ class LearningController:
         """Probability that the next allocation is random."""
         return self.agent.config.epsilon(self.interactions)
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """What a checkpoint at the end of a period keeps beside the agent."""
-        return {"interactions": np.array([self.interactions], np.int64), "state": self._state}
+    # -- what a training asks of a loop ------------------------------------------------------------------------------
 
-    def restore(self, arrays: Arrays) -> None:
-        """Become what :meth:`to_arrays` kept."""
-        self.interactions = int(arrays["interactions"][0])
-        self._state = np.array(arrays["state"], np.float32)
+    def ledger(self) -> dict[str, int]:
+        """Nothing was imagined."""
+        return {"imagined_transitions": 0, "gradient_steps": self.agent.updates}
+
+    def figures(self) -> dict[str, Any]:
+        """Nothing beside what every training tells."""
+        return {}
+
+    def seconds(self) -> dict[str, float]:
+        """Nothing is timed apart."""
+        return {}
+
+    def to_groups(self) -> Groups:
+        """The agent, its memory, and where the controller stands."""
+        where: dict[str, NDArray[Any]] = {"interactions": np.array([self.interactions], np.int64), "state": self._state}
+        return {"agent": self.agent.to_arrays(), "replay": self.agent.memory.to_arrays(), "controller": where}
+
+    def restore(self, groups: Reader) -> None:
+        """Become what :meth:`to_groups` kept."""
+        self.agent.restore(groups.arrays("agent"))
+        self.agent.memory.restore(groups.arrays("replay"))
+        where = groups.arrays("controller")
+        self.interactions = int(where["interactions"][0])
+        self._state = np.array(where["state"], np.float32)

@@ -143,14 +143,14 @@ def _one_dnn() -> Callable[..., Tensor] | None:
 _PRODUCT = _one_dnn()
 
 
-def wide_linear(x: Tensor, weight: Tensor, bias: Tensor, buffer: Tensor) -> Tensor:
+def wide_linear(x: Tensor, weight: Tensor, bias: Tensor, buffer: Tensor | None = None) -> Tensor:
     """x W' + b for a wide head, into ``buffer`` or a tensor of its own; without gradients.
 
     Torch leaves this product to MKL, which keeps its fast kernels for the processors of one maker; oneDNN does not.
     """
     if _PRODUCT is not None and x.device.type == "cpu" and x.dtype == torch.float32:
         return _PRODUCT(x, weight, bias, "none", [], "")
-    return torch.addmm(bias, x, weight.t(), out=buffer[: len(x)])
+    return torch.addmm(bias, x, weight.t(), out=None if buffer is None else buffer[: len(x)])
 
 
 def best_actions(scores: Tensor) -> Tensor:

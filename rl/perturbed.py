@@ -80,7 +80,6 @@ class Head:
         self._heights = [float(bias.abs().max()) for bias in self._biases]
         self._fixed: tuple[Place, Tensor] | None = None
         self._moved = torch.empty_like(self._single[0][0])
-        self._scores = self._moved.new_empty(0)
 
     def of_actions(self, h: Tensor, place: Place) -> Tensor:
         """Scores of the batch's actions, shape ``(B,)``."""
@@ -108,9 +107,7 @@ class Head:
         if self._fixed is None or self._fixed[0] != rest:
             self._fixed = rest, _sum(weights, rest)
         torch.add(self._fixed[1], weights[1], alpha=place[1], out=self._moved)
-        if len(self._scores) < len(h):
-            self._scores = self._moved.new_empty(len(h), len(self._moved))
-        return wide_linear(h.float(), self._moved, _sum(biases, place), self._scores)
+        return wide_linear(h.float(), self._moved, _sum(biases, place))
 
     def _error(self, h: Tensor, place: Place) -> Tensor:
         """What a score in float32 may be wrong by: (d + 8) roundings of |h| |w| and of the bias, shape ``(B,)``."""

@@ -12,6 +12,7 @@ from netsim.report import PeriodReport
 from netsim.scenario import Scenario
 from rl.agents import Agent, Policy, Task, configured, make_agent
 from rl.checkpoints import Checkpoints
+from rl.loops import parted
 from rl.records import read_manifest
 
 
@@ -113,7 +114,8 @@ def load_agent(
     for line in found.skipped:
         notice(line)
     task = Task.of(scenario, request["training"]["interactions"], request["seed"])
-    agent = make_agent(request["agent"], task, configured(request["agent"], request["config"]), device)
+    name, _ = parted(request["agent"])
+    agent = make_agent(name, task, configured(name, request["config"]), device)
     try:
         agent.restore(found.arrays("agent"))
         if memory:

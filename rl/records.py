@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,13 @@ from typing import Any
 from netsim.errors import InputError, RunError
 from netsim.files import lock, sha256, temporary, to_json, write_atomic
 from netsim.provenance import differences
+from netsim.seals import MANIFEST, Kind, all_written, intact
 from rl.board import Board
 from rl.checkpoints import Checkpoints
 
-FORMAT, FORMAT_VERSION = "slicetwin-training", 1
-MANIFEST, METRICS, SUMMARY, TIMING = "manifest.json", "metrics.jsonl", "summary.json", "timing.json"
+KIND = Kind("slicetwin-training", 1, "training", "training", "`--force` replaces the training")
+METRICS, SUMMARY, TIMING = "metrics.jsonl", "summary.json", "timing.json"
 BOARD = "tensorboard"
-TRAINING = FORMAT, FORMAT_VERSION, "training"
 
 
 class Records:
@@ -123,12 +123,12 @@ class Records:
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write the summary and mark the training finished."""
+    def finish(self, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
+        """Write the summary and how long parts of the training took, and mark it finished."""
         try:
             self.mark()
             write_atomic(self.folder / SUMMARY, to_json(summary))
-            self._write_timing()
+            self._write_timing(seconds)
             self._write_manifest(finished=True)
         except OSError as error:
             raise RunError(f"cannot write {self.folder}: {error.strerror or error}") from None
@@ -142,20 +142,14 @@ class Records:
         (self.folder / ".lock").unlink(missing_ok=True)
         os.close(self._lock)
 
-    def _write_timing(self) -> None:
-        seconds = time.perf_counter() - self._started
-        write_atomic(self.folder / TIMING, to_json({"wall_s": round(seconds, 3)}))
+    def _write_timing(self, parts: Mapping[str, float]) -> None:
+        wall = time.perf_counter() - self._started
+        timing = {"wall_s": wall, **{f"{name}_cpu_s": seconds for name, seconds in parts.items()}}
+        write_atomic(self.folder / TIMING, to_json({name: round(value, 3) for name, value in timing.items()}))
 
     def _write_manifest(self, *, finished: bool) -> None:
-        written = [path for path in (self.folder / METRICS, self.folder / SUMMARY) if finished and path.exists()]
-        manifest = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "finished": finished,
-            "request": self._request,
-            "files": digests(written),
-        }
-        write_manifest(self.folder, manifest)
+        there = [path for path in (self.folder / METRICS, self.folder / SUMMARY) if finished and path.exists()]
+        KIND.write(self.folder, {"finished": finished, "request": self._request, "files": all_written(there)})
 
 
 def clear(folder: Path, force: bool, noun: str = "training", names: Set[str] | None = None) -> None:
@@ -209,8 +203,8 @@ def finished_summary(folder: Path, request: Mapping[str, Any]) -> dict[str, Any]
     _refuse_another(folder, manifest, request)
     if not manifest["finished"]:
         return None
-    for name, written in manifest["files"].items():
-        if not (folder / name).is_file() or sha256(folder / name) != written["sha256"]:
+    for name, kept in manifest["files"].items():
+        if not intact(folder / name, kept):
             raise RunError(f"{folder / name} is not the file that was written; `--force` starts again")
     return json.loads((folder / SUMMARY).read_bytes())  # type: ignore[no-any-return]
 
@@ -221,54 +215,15 @@ def _refuse_another(folder: Path, manifest: Mapping[str, Any], request: Mapping[
         raise InputError(f"{folder} holds another training, it cannot be resumed:\n" + "\n".join(different))
 
 
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write a manifest under its own SHA-256."""
-    write_atomic(folder / MANIFEST, to_json({**manifest, "sha256": _seal(manifest)}))
-
-
-def digests(paths: Iterable[Path]) -> dict[str, Any]:
-    """SHA-256 and size of each file, by its name."""
-    return {path.name: {"sha256": sha256(path), "bytes": path.stat().st_size} for path in paths}
-
-
-def format_of(folder: Path) -> str | None:
-    """The format that a folder's manifest names; ``None`` where there is none to be read."""
-    try:
-        named: str | None = json.loads((folder / MANIFEST).read_bytes())["format"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return named
-
-
-def read_manifest(folder: Path, of: tuple[str, int, str] = TRAINING) -> dict[str, Any]:
-    """The manifest of a training, or of what else has this format, format version and noun.
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a training.
 
     Raises
     ------
     InputError
         If the folder has none, or it is damaged.
     """
-    form, version, noun = of
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_bytes())
-        seal = manifest.pop("sha256")
-        whole = seal == _seal(manifest)
-    except FileNotFoundError:
-        raise InputError(f"{folder} is no {noun}: it has no {MANIFEST}") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
-        whole = False
-    if not whole:
-        raise InputError(f"{path} is damaged or no manifest of a {noun}; `--force` replaces the {noun}")
-    if (manifest.get("format"), manifest.get("format_version")) != (form, version):
-        raise InputError(f"{path} is not of the format {form} version {version}, which a {noun} has")
-    return manifest  # type: ignore[no-any-return]
-
-
-def _seal(manifest: Mapping[str, Any]) -> str:
-    return hashlib.sha256(to_json(dict(manifest)).encode()).hexdigest()
+    return KIND.read(folder)
 
 
 def _scalars(line: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float]]:

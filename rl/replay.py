@@ -79,6 +79,10 @@ class Replay:
             into[places] = array
         self.added += len(transitions.actions)
 
+    def forget(self) -> None:
+        """Keep nothing."""
+        self.added = 0
+
     def take(self, places: NDArray[np.int64]) -> Transitions:
         """Copies of the transitions at some places."""
         copies = [array[places] for array in self._rows]

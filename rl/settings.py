@@ -1,6 +1,6 @@
 """Settings from the command line: ``key=value`` for the fields of a configuration."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +14,8 @@ Config = TypeVar("Config", bound=BaseModel)
 def settings_of(owner: str, config: type[Config], texts: Iterable[str]) -> Config:
     """A configuration with some fields given as ``key=value``; a value with commas is a sequence, ``64,`` of one.
 
+    A key with dots is a field of a part: ``twin.outcome.members=5``.
+
     Raises
     ------
     InputError
@@ -24,10 +26,20 @@ def settings_of(owner: str, config: type[Config], texts: Iterable[str]) -> Confi
         key, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"{owner}: a setting is written key=value, got {text!r}")
-        if key in given:
-            raise InputError(f"{owner}.{key}: is given twice")
-        given[key] = value.removesuffix(",").split(",") if "," in value else value
+        _put(owner, given, key, value.removesuffix(",").split(",") if "," in value else value)
     return checked(owner, config, given)
+
+
+def _put(owner: str, given: dict[str, Any], key: str, value: Any) -> None:
+    *parts, last = key.split(".")
+    place = given
+    for part in parts:
+        place = place.setdefault(part, {})
+        if not isinstance(place, dict):
+            raise InputError(f"{owner}.{key}: {part} is given a value and parts of its own")
+    if last in place:
+        raise InputError(f"{owner}.{key}: is given twice")
+    place[last] = value
 
 
 def checked(owner: str, config: type[Config], given: dict[str, Any]) -> Config:
@@ -47,9 +59,20 @@ def checked(owner: str, config: type[Config], given: dict[str, Any]) -> Config:
 def _fault(owner: str, config: type[BaseModel], error: Any) -> str:
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
-        known = ", ".join(config.model_fields)
-        return f"{owner}: unknown setting {key!r}{suggestion(key, config.model_fields)}; known: {known}"
+        fields = _fields(config, error["loc"][:-1])
+        return (
+            f"{owner}: unknown setting {key!r}{suggestion(str(error['loc'][-1]), fields)}; known: {', '.join(fields)}"
+        )
     return f"{owner}.{key}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"
+
+
+def _fields(config: type[BaseModel], path: Sequence[int | str]) -> list[str]:
+    """The fields of a part of a configuration."""
+    for name in path:
+        part = config.model_fields[str(name)].annotation
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            config = part
+    return list(config.model_fields)
 
 
 def checked_device(device: str) -> str:

@@ -23,19 +23,19 @@ from torch import Tensor
 
 from netsim import allocations
 from netsim.errors import InputError, RunError
-from netsim.files import sha256, temporary, to_json, write_atomic
+from netsim.files import temporary, to_json, write_atomic
 from netsim.scenario import Scenario
+from netsim.seals import MANIFEST, Kind, all_written, intact
 from rl.agents import Policy, Task
 from rl.agents.base import Width
 from rl.checkpoints import read_arrays, write_arrays
 from rl.networks import Parameters, best_actions, linear, mlp_shapes, relu_layers
 from rl.policy import PolicyController, load_agent, scenario_of, tell
-from rl.records import MANIFEST, digests, format_of, read_manifest, write_manifest
+from rl.records import read_manifest
 from rl.replay import Floats
 from rl.settings import checked
 
-FORMAT = "slicetwin-student"
-STUDENT = FORMAT, 1, "student"
+KIND = Kind("slicetwin-student", 1, "student", "student", "`netsim distill --force` makes it anew")
 WEIGHTS, CARD = "student.safetensors", "card.json"
 FILES = frozenset({MANIFEST, WEIGHTS, CARD})
 
@@ -114,8 +114,7 @@ def save(student: Student, folder: Path, request: Mapping[str, Any], card: Mappi
         partial.mkdir()
         write_arrays(partial / WEIGHTS, {name: tensor.numpy() for name, tensor in student.parameters.items()})
         write_atomic(partial / CARD, to_json(card))
-        content = {"format": FORMAT, "format_version": STUDENT[1], "request": json.loads(json.dumps(request))}
-        write_manifest(partial, {**content, "files": digests([partial / WEIGHTS, partial / CARD])})
+        KIND.write(partial, {"request": request, "files": all_written([partial / WEIGHTS, partial / CARD])})
         if folder.exists():
             shutil.rmtree(folder)
         partial.rename(folder)
@@ -134,10 +133,10 @@ def load_student(folder: Path) -> Student:
     RunError
         A file of it is not the one that was written.
     """
-    manifest = read_manifest(folder, STUDENT)
-    for name, written in manifest["files"].items():
-        if not (folder / name).is_file() or sha256(folder / name) != written["sha256"]:
-            raise RunError(f"{folder / name} is not the file that was written; `netsim distill --force` makes it anew")
+    manifest = KIND.read(folder)
+    for name, kept in manifest["files"].items():
+        if not intact(folder / name, kept):
+            raise RunError(f"{folder / name} is not the file that was written; {KIND.remedy}")
     request = manifest["request"]
     task = Task.of(scenario_of(request), request["teacher"]["training"]["interactions"], request["seed"])
     student = Student(task, checked("student", StudentConfig, request["student"]), request["seed"])
@@ -154,8 +153,8 @@ def played_in(folder: Path) -> tuple[str, str, Scenario]:
     InputError
         It holds neither.
     """
-    kind = "student" if format_of(folder) == FORMAT else "agent"
-    request = read_manifest(folder, STUDENT)["request"] if kind == "student" else read_manifest(folder)["request"]
+    kind = "student" if _holds_student(folder) else "agent"
+    request = (KIND.read(folder) if kind == "student" else read_manifest(folder))["request"]
     return f"{kind}:{folder}", request["agent"], scenario_of(request)
 
 
@@ -167,7 +166,15 @@ def load_policy(folder: Path) -> Policy:
     InputError, RunError
         As :func:`load_student` and :func:`rl.policy.load_agent`.
     """
-    return load_student(folder) if format_of(folder) == FORMAT else load_agent(folder, notice=tell)
+    return load_student(folder) if _holds_student(folder) else load_agent(folder, notice=tell)
+
+
+def _holds_student(folder: Path) -> bool:
+    try:
+        named = json.loads((folder / MANIFEST).read_bytes())["format"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return bool(named == KIND.format)
 
 
 class StudentController(PolicyController):

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 import netsim
@@ -25,6 +24,7 @@ from rl.checkpoints import Checkpoint
 from rl.greedy import HELD_OUT_SEED, GreedyEvaluation
 from rl.interrupts import held_back
 from rl.learner import LearningController
+from rl.loops import Loop, loops, parted
 from rl.networks import single_thread
 from rl.records import Records, clear, finished_summary
 
@@ -62,6 +62,8 @@ class Request:
     training: TrainingConfig
     seed: int
     device: str = "cpu"
+    loop: BaseModel | None = None
+    """Settings of the loop that the agent's name ends in."""
 
     def to_dict(self) -> dict[str, Any]:
         """As the manifest holds it."""
@@ -73,6 +75,7 @@ class Request:
             "files": self.scenario.files(),
             "agent": self.agent,
             "config": self.config.model_dump(mode="json"),
+            **({} if self.loop is None else {"loop": self.loop.model_dump(mode="json")}),
             "training": self.training.model_dump(mode="json"),
             "seed": self.seed,
             "device": self.device,
@@ -122,8 +125,9 @@ class Training:
         self.request, self._records = request, records
         settings, scenario = request.training, request.scenario
         task = Task.of(scenario, settings.interactions, request.seed)
-        self.agent = make_agent(request.agent, task, request.config, request.device)
-        self.controller = LearningController(self.agent, settings.updates_per_interaction)
+        self._thresholds = task.thresholds
+        self.controller = _controller(request, task)
+        self.agent = self.controller.agent
         self._plant: Plant = netsim.Simulation(scenario, request.seed) if plant is None else plant
         seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + settings.evaluation_seeds)
         self._evaluation = GreedyEvaluation(scenario, seeds, settings.evaluation_periods)
@@ -165,7 +169,7 @@ class Training:
         report = self._plant.step(self.controller.decide_allocation())
         self.controller.period_ended(report)
         self._refuse_nan()
-        reward = float(self.agent.task.thresholds.reward(report.utility, self.controller.interactions))
+        reward = float(self._thresholds.reward(report.utility, self.controller.interactions))
         for window in (self._window, self._total):
             window.add(report, reward)
 
@@ -200,8 +204,9 @@ class Training:
         return {
             "interactions": self.controller.interactions,
             **figures,
+            **self.controller.figures(),
             "epsilon": self.controller.epsilon,
-            "threshold": self.agent.task.thresholds.at(self.controller.interactions),
+            "threshold": self._thresholds.at(self.controller.interactions),
             "loss": self.controller.loss,
             "updates": self.agent.updates,
         }
@@ -225,15 +230,14 @@ class Training:
             "seed": self.request.seed,
             "ledger": {
                 "real_interactions": self.controller.interactions,
-                "imagined_transitions": 0,
-                "gradient_steps": self.agent.updates,
+                **self.controller.ledger(),
             },
             "greedy": self.evaluate(),
             "exploring": exploring,
         }
         self._checkpoint()
         if self._records is not None:
-            self._records.finish(summary)
+            self._records.finish(summary, self.controller.seconds())
         return summary
 
     # -- checkpoints -------------------------------------------------------------------------------------------------
@@ -244,11 +248,7 @@ class Training:
             return
         state = {"loss": self.controller.loss, "metrics": self._records.mark()}
         windows = {"window": self._window.sums, "total": self._total.sums}
-        groups: dict[str, Mapping[str, NDArray[Any]]] = {
-            "agent": self.agent.to_arrays(),
-            "replay": self.agent.memory.to_arrays(),
-            "training": {**self.controller.to_arrays(), **windows},
-        }
+        groups = {**self.controller.to_groups(), "training": windows}
         self._records.checkpoints.write(
             self.controller.interactions, state, groups, lambda folder: save(folder / "plant")
         )
@@ -262,18 +262,26 @@ class Training:
             Its arrays do not fit the request.
         """
         try:
-            self.agent.restore(checkpoint.arrays("agent"))
-            self.agent.memory.restore(checkpoint.arrays("replay"))
+            self.controller.restore(checkpoint)
             training = checkpoint.arrays("training")
         except (KeyError, ValueError) as error:
             raise RunError(f"{checkpoint.folder} does not fit what was asked for: {error}") from None
-        self.controller.restore(training)
         self.controller.loss = checkpoint.state["loss"]
         self._window.sums[:], self._total.sums[:] = training["window"], training["total"]
         load: Callable[..., Plant] = type(self._plant).load  # type: ignore[attr-defined]
         self._plant, self._begun = load(checkpoint.folder / "plant", scenario=self.request.scenario), True
         if self._records is not None:
             self._records.rewind(checkpoint.state["metrics"], checkpoint.interactions)
+
+
+def _controller(request: Request, task: Task) -> Loop:
+    name, loop = parted(request.agent)
+    if loop is None:
+        agent = make_agent(name, task, request.config, request.device)
+        return LearningController(agent, request.training.updates_per_interaction)
+    kind = loops()[loop]
+    settings = kind.Config() if request.loop is None else request.loop
+    return kind(request.scenario, task, name, request.config, settings, request.device)
 
 
 def train(

@@ -4,6 +4,10 @@ from pathlib import Path
 
 import click
 
+from twin.dataset_commands import dataset
+from twin.twin_commands import twin
+from twin.whatif_command import whatif
+
 SEEDS = click.IntRange(0, (1 << 62) - 1)
 COUNT = click.IntRange(1, 10**9)
 
@@ -23,6 +27,9 @@ def collect(
 
     Configuration (allocation), state (arrivals, backlog) and performance (SSR, SE, U, delay) are kept as Parquet. A
     data set holds runs of one scenario; a run that is killed loses at most its last hundred periods.
+
+    Controllers that try things out: random, explore:0.2/agent:RUN_DIR (random with probability 0.2), narrow:3,70,27/5
+    (random within 5 units of an allocation), "mixed:random|best-static" (one of them drawn for each period).
     """
     import netsim
     from netsim.console import progress_bar
@@ -30,7 +37,7 @@ def collect(
     from twin.recorder import Recorder
 
     loaded = netsim.load_scenario(scenario, overrides)
-    with Recorder(out) as recorder, progress_bar(hidden=quiet) as progress:
+    with Recorder(out, controller=controller) as recorder, progress_bar(hidden=quiet) as progress:
         netsim.run(loaded, controller, periods=periods, seed=seed, plugins=[recorder], progress=progress)
     if not quiet:
         history = History.read(out)
@@ -38,4 +45,4 @@ def collect(
         click.echo(f"{out}: {len(history)} periods of {runs} run{'s' if runs > 1 else ''}")
 
 
-COMMANDS = (collect,)
+COMMANDS = (collect, dataset, whatif, twin)

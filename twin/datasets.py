@@ -4,9 +4,8 @@ A part is a row per period, with a list per figure of the slices in the manifest
 a new part and then a new manifest, each written whole or not at all; a part that no manifest names does not exist.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from netsim.errors import InputError
-from netsim.files import sha256, to_json, write_atomic
 from netsim.report import PeriodReport
 from netsim.results import PERIODS, read_manifest
 from netsim.scenario import Scenario
+from netsim.seals import Kind, intact
 from netsim.tables import ParquetFile
 from twin.history import PER_CELL, PER_SLICE, History
 
-FORMAT, FORMAT_VERSION = "slicetwin-history", 1
-MANIFEST = "manifest.json"
+KIND = Kind("slicetwin-history", 1, "data set", "data set")
 
 _INTEGERS = ("arrived", "satisfied", "resolved", "backlog_packets", "backlog_bits")
 
@@ -81,29 +79,12 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
     InputError
         It is damaged, or of another format.
     """
-    path = folder / MANIFEST
-    try:
-        content = json.loads(path.read_bytes())
-        seal = content.pop("sha256")
-        whole = seal == _seal(content)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
-        whole = False
-    if not whole:
-        raise InputError(f"{path} is damaged or no manifest of a data set")
-    if (content["format"], content["format_version"]) != (FORMAT, FORMAT_VERSION):
-        raise InputError(f"{path} is not of the format {FORMAT} version {FORMAT_VERSION}, which this version reads")
-    return content  # type: ignore[no-any-return]
+    return KIND.read_if_there(folder)
 
 
 def new_manifest(scenario: Scenario) -> dict[str, Any]:
     """The manifest of a data set without parts."""
     return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
         "scenario": scenario.to_dict(),
         "scenario_hash": scenario.hash,
         "slices": list(scenario.slice_names),
@@ -115,14 +96,59 @@ def new_manifest(scenario: Scenario) -> dict[str, Any]:
 
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
     """Put a manifest in place of the one before."""
-    write_atomic(folder / MANIFEST, to_json({**content, "sha256": _seal(content)}))
-
-
-def _seal(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(to_json(dict(content)).encode()).hexdigest()
+    KIND.write(folder, content)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What was played where."""
+
+    scenario: Mapping[str, Any]
+    """The resolved scenario, as :meth:`Scenario.from_dict` reads it."""
+    scenario_hash: str
+    runs: tuple[Mapping[str, Any], ...]
+    """``run``, ``seed`` and ``controller`` of each run; the controller is ``None`` where nobody told."""
+
+    def played_on(self, folder: Path, files: Path | None = None) -> Scenario:
+        """The scenario of the data in ``folder``, the files that it names taken from ``files``.
+
+        Raises
+        ------
+        InputError
+            The files are not those that were there.
+        """
+        scenario = Scenario.from_dict(dict(self.scenario), files)
+        if scenario.hash != self.scenario_hash:
+            raise InputError(f"{folder}: its scenario names files that are not the same in --folder ({files})")
+        return scenario
+
+
+def origin(folder: Path) -> Origin:
+    """What was played in a data set or a run directory of ``netsim run``.
+
+    Raises
+    ------
+    InputError
+        It is neither, or damaged.
+    """
+    if (folder / PERIODS).exists():
+        request = read_manifest(folder)["request"]
+        runs: list[dict[str, Any]] = [{"run": 0, "seed": request["seed"], "controller": request["controller"]}]
+        return Origin(request["scenario"], request["scenario_hash"], tuple(runs))
+    content = _manifest(folder)
+    return Origin(content["scenario"], content["scenario_hash"], tuple(content["runs"]))
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; give a data set, or a run directory of `netsim run`")
+    content = manifest_of(folder)
+    if content is None:
+        raise InputError(f"{folder} holds neither a data set nor the {PERIODS} of a run")
+    return content
 
 
 def read(folder: Path) -> History:
@@ -133,13 +159,9 @@ def read(folder: Path) -> History:
     InputError
         It is neither, or damaged.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder} is no folder; give a data set, or a run directory of `netsim run`")
     if (folder / PERIODS).exists():
         return _of_run(folder)
-    content = manifest_of(folder)
-    if content is None:
-        raise InputError(f"{folder} holds neither a data set nor the {PERIODS} of a run")
+    content = _manifest(folder)
     tables = [_part(folder, part) for part in content["parts"]]
     if not tables:
         raise InputError(f"{folder} is a data set without a period")
@@ -152,7 +174,7 @@ def read(folder: Path) -> History:
 
 def _part(folder: Path, part: Mapping[str, Any]) -> pa.Table:
     path = folder / part["name"]
-    if not path.is_file() or sha256(path) != part["sha256"]:
+    if not intact(path, part):
         raise InputError(f"{path} is missing, or not the file that was written")
     return pq.read_table(path)
 

@@ -1,6 +1,6 @@
 """What this package adds to the command line of netsim, as a plugin like anybody's."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from netsim.hooks import hookimpl
@@ -8,13 +8,27 @@ from netsim.hooks import hookimpl
 if TYPE_CHECKING:
     import click
 
+    from netsim.scenario import Scenario
+
 
 class Plugin:
-    """The digital twin: the command collect."""
+    """The digital twin: commands to collect data, to fit twins and to ask them, and the plant twin:DIR."""
 
     @hookimpl
     def commands(self) -> "Iterable[click.Command]":
-        """``netsim collect``."""
+        """``netsim collect``, ``netsim dataset``, ``netsim twin``, ``netsim whatif``."""
         from twin.commands import COMMANDS
 
         return COMMANDS
+
+    @hookimpl
+    def plants(self) -> Mapping[str, Callable[..., object]]:
+        """``twin:DIR``."""
+        return {"twin": _plant}
+
+
+def _plant(text: str, *, scenario: "Scenario") -> object:
+    """The twin in a folder, of `netsim twin fit` or of a training of an agent in -dt, written twin:DIR."""
+    from twin.plant import load_plant
+
+    return load_plant(text, scenario)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from netsim.errors import InputError
-from netsim.files import lock, sha256
+from netsim.files import lock
 from netsim.hooks import hookimpl
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
+from netsim.seals import written
 from twin import datasets
 
 
@@ -22,11 +23,21 @@ class Recorder:
     What was written is safe at any moment; a run that is killed loses at most the last ``every`` periods.
     """
 
-    def __init__(self, folder: str | Path, every: int = 100) -> None:
-        """Record to a folder, which may hold a data set of the same scenario already."""
+    def __init__(self, folder: str | Path, every: int = 100, controller: str | None = None) -> None:
+        """Record to a folder, which may hold a data set of the same scenario already.
+
+        Parameters
+        ----------
+        folder
+            The data set.
+        every
+            Periods that are written at a time.
+        controller
+            Who decides, as the data card will call it: no hook tells.
+        """
         if every < 1:
             raise InputError(f"every must be at least 1 period, got {every!r}")
-        self._folder, self._every = Path(folder), every
+        self._folder, self._every, self._controller = Path(folder), every, controller
         self._waiting: list[PeriodReport] = []
         self._lock: int | None = None
 
@@ -60,7 +71,7 @@ class Recorder:
                 "record to another folder"
             )
         self._manifest, self._run = manifest, len(manifest["runs"])
-        manifest["runs"].append({"run": self._run, "seed": seed})
+        manifest["runs"].append({"run": self._run, "seed": seed, "controller": self._controller})
         self._waiting = []
 
     def _first_manifest(self, scenario: Scenario) -> dict[str, Any]:
@@ -88,8 +99,7 @@ class Recorder:
             return
         name = f"part-{len(self._manifest['parts']):05d}.parquet"
         datasets.write_part(self._folder / name, self._run, self._waiting)
-        path = self._folder / name
-        part = {"name": name, "sha256": sha256(path), "bytes": path.stat().st_size, "periods": len(self._waiting)}
+        part = {"name": name, **written(self._folder / name), "periods": len(self._waiting)}
         self._manifest["parts"].append(part)
         datasets.write_manifest(self._folder, self._manifest)
         self._waiting = []

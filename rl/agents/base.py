@@ -144,8 +144,19 @@ class Agent(Policy, Protocol):
     def learn(self, batch: Batch) -> float:
         """One gradient step on the given transitions; the loss."""
 
+    def sweep(self, states: Floats, rewards: Floats, next_states: Floats) -> float:
+        """One gradient step on every allocation of B states, B at most the batch size; the mean squared error.
+
+        Shapes ``(B, N)``, ``(B, actions)``, ``(B, N)``. No network can be asked what each allocation would bring, a
+        model of it can. The loss sums over allocations, so that an allocation's row of a head moves as it does in an
+        update on transitions.
+        """
+
     def loss(self, parameters: Parameters, batch: Batch) -> Tensor:
         """The loss at other parameters, for autograd to follow: the equations without tricks."""
+
+    def sweep_loss(self, parameters: Parameters, states: Floats, rewards: Floats, next_states: Floats) -> Tensor:
+        """The loss of :meth:`sweep` in that form."""
 
     def empower(self, other: Tensor, keep: float) -> None:
         """Eq. 8: parameters <- keep * parameters + (1 - keep) * other; the target follows, Adam starts afresh."""

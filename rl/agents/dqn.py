@@ -62,7 +62,9 @@ class Dqn(ValueLearner):
     @torch.no_grad()
     def act(self, states: Floats) -> NDArray[np.int64]:
         """argmax_a Q(s, a), the first of equals."""
-        actions: NDArray[np.int64] = best_actions(self.q(self.parameters, self.tensor(states))).cpu().numpy()
+        h = relu_layers(self.parameters, "hidden", self.tensor(states))
+        head = self.parameters["head.0.weight"], self.parameters["head.0.bias"]
+        actions: NDArray[np.int64] = best_actions(wide_linear(h, *head)).cpu().numpy()
         return actions
 
     # -- the equations -----------------------------------------------------------------------------------------------
@@ -82,6 +84,13 @@ class Dqn(ValueLearner):
             targets = rewards + self.config.discount * self.next_values(parameters, next_states)
         chosen = self.q(parameters, states).gather(1, actions[:, None])[:, 0]
         return ((chosen - targets) ** 2).mean()
+
+    def sweep_loss(self, parameters: Parameters, states: Floats, rewards: Floats, next_states: Floats) -> Tensor:
+        """Mean over states of the sum over allocations of (Q(s, a; theta) - r(s, a) - lambda max_a' Q'(s', a'))^2."""
+        with torch.no_grad():
+            following = self.next_values(parameters, self.tensor(next_states))
+            targets = self.tensor(rewards) + self.config.discount * following[:, None]
+        return ((self.q(parameters, self.tensor(states)) - targets) ** 2).sum(dim=1).mean()
 
     # -- the same, quickly -------------------------------------------------------------------------------------------
 
@@ -109,6 +118,24 @@ class Dqn(ValueLearner):
         bias_gradient[actions] = 0.0
         self.updates += 1
         return float(errors @ errors) / len(errors)
+
+    @torch.no_grad()
+    def sweep(self, states: Floats, rewards: Floats, next_states: Floats) -> float:
+        """One gradient step of :meth:`sweep_loss`; the mean squared error."""
+        h, next_values = self._forward(self.tensor(states), self.tensor(next_states))
+        errors = self._all_scores(self.parameters, h) - self.tensor(rewards)
+        errors -= next_values.mul_(self.config.discount)[:, None]
+        squares = float(torch.linalg.vector_norm(errors)) ** 2
+        errors *= 2.0 / len(errors)
+        weight_gradient, bias_gradient = (self._adam.gradients[f"head.0.{part}"] for part in ("weight", "bias"))
+        torch.mm(errors.t(), h, out=weight_gradient)
+        torch.sum(errors, 0, out=bias_gradient)
+        self._hidden.backward(errors @ self.parameters["head.0.weight"], self._adam.gradients)
+        self._adam.step()
+        weight_gradient.zero_()  # as an update on transitions expects it
+        bias_gradient.zero_()
+        self.updates += 1
+        return squares / errors.numel()
 
     def _forward(self, states: Tensor, next_states: Tensor) -> tuple[Tensor, Tensor]:
         """The last hidden layer for the states, and what the next states are worth."""

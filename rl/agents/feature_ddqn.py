@@ -52,6 +52,8 @@ class FeatureDdqn(ValueLearner):
         self.target = self.parameters.like(self.parameters.flat.clone())
         self._adam = Adam(self.parameters, config.learning_rate, target=self.target, target_rate=config.target_rate)
         self._phi, self._psi = (Layers(self.parameters, name, config.batch_size) for name in ("state", "share"))
+        self._every: Layers | None = None
+        """psi of all allocations, where they are learned from together."""
         self._scale = 1.0 / math.sqrt(config.dimensions)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
@@ -91,10 +93,17 @@ class FeatureDdqn(ValueLearner):
             targets = self.targets(parameters, rewards, next_states)
         return ((self.q_of(parameters, states, actions) - targets) ** 2).mean()
 
+    def sweep_loss(self, parameters: Parameters, states: Floats, rewards: Floats, next_states: Floats) -> Tensor:
+        """Mean over states of the sum over allocations of (Q(s, w; theta) - r(s, w) - lambda Q'(s', w*))^2."""
+        with torch.no_grad():
+            targets = self.targets(parameters, self.tensor(rewards), self.tensor(next_states))
+        return ((self.q(parameters, self.tensor(states)) - targets) ** 2).sum(dim=1).mean()
+
     def targets(self, parameters: Parameters, rewards: Tensor, next_states: Tensor) -> Tensor:
-        """r + lambda Q'(s', argmax_w' Q(s', w'; theta)), shape ``(B,)``."""
+        """r + lambda Q'(s', argmax_w' Q(s', w'; theta)), in the shape of the rewards, ``(B,)`` or ``(B, actions)``."""
         chosen = best_actions(self.q(parameters, next_states))
-        return rewards + self.config.discount * self.q_of(self.target, next_states, chosen)
+        following = self.config.discount * self.q_of(self.target, next_states, chosen)
+        return rewards + (following if rewards.dim() == 1 else following[:, None])
 
     # -- the same, quickly -------------------------------------------------------------------------------------------
 
@@ -117,6 +126,23 @@ class FeatureDdqn(ValueLearner):
         self._adam.step()
         self.updates += 1
         return float(errors @ errors) / len(errors)
+
+    @torch.no_grad()
+    def sweep(self, states: Floats, rewards: Floats, next_states: Floats) -> float:
+        """One gradient step of :meth:`sweep_loss`; the mean squared error."""
+        targets = self.targets(self.parameters, self.tensor(rewards), self.tensor(next_states))
+        if self._every is None:
+            self._every = Layers(self.parameters, "share", len(self._features))
+        hidden = {"state": self._phi.forward(self.tensor(states)), "share": self._every.forward(self._features)}
+        phi, psi = (linear(self.parameters, f"{name}_out.0", h) for name, h in hidden.items())
+        errors = (phi @ psi.t()).mul_(self._scale).sub_(targets)
+        squares = float(torch.linalg.vector_norm(errors)) ** 2
+        slopes = errors.mul_(2.0 * self._scale / len(errors))
+        self._backward("state", self._phi, hidden["state"], slopes @ psi)
+        self._backward("share", self._every, hidden["share"], slopes.t() @ phi)
+        self._adam.step()
+        self.updates += 1
+        return squares / errors.numel()
 
     def _backward(self, name: str, layers: Layers, h: Tensor, grad: Tensor) -> None:
         gradients = self._adam.gradients

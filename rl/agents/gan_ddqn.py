@@ -90,6 +90,12 @@ class Generator:
         """A(s, .), shape ``(B, actions)``, in the order of Q(s, .); ``out`` may be used."""
         return wide_linear(self.a, self._weight, self._bias, out)
 
+    def q(self, out: Tensor) -> Tensor:
+        """Q(s, .), shape ``(B, actions)``; ``out`` may be used."""
+        advantages = self.all_advantages(out)
+        value = linear(self.parameters, "particles.0", self.v).mean(dim=1, keepdim=True)
+        return advantages.add_(value - advantages.mean(dim=1, keepdim=True))
+
     def particles(self, actions: Tensor) -> Tensor:
         """z(s, a), shape ``(B, P)``: the mean over all allocations is that of the head's rows."""
         self._actions, self._rows = actions, self._weight[actions] - self._weight.mean(dim=0)
@@ -97,17 +103,36 @@ class Generator:
         advantage = (self.a * self._rows).sum(dim=1).add_(offsets)
         return linear(self.parameters, "particles.0", self.v).add_(advantage[:, None])
 
-    def backward(self, grad: Tensor, gradients: Parameters) -> None:
-        """From dL/dz of shape ``(B, P)`` write dL/d(parameters) over ``gradients``."""
+    def backward(self, grad: Tensor, gradients: Parameters, everywhere: Tensor | None = None) -> None:
+        """From dL/dz of shape ``(B, P)`` of the chosen allocations write dL/d(parameters) over ``gradients``.
+
+        ``everywhere`` is dL/dQ of all allocations, shape ``(B, actions)``, where the loss depends on them too.
+        """
         torch.mm(grad.t(), self.v, out=gradients["particles.0.weight"])
         torch.sum(grad, 0, out=gradients["particles.0.bias"])
         slopes = grad.sum(dim=1)
         self._backward_advantages(slopes, gradients)
-        to_common = self.value.backward(grad @ self.parameters["particles.0.weight"], gradients) @ self._of("value")
-        to_common += self.advantage.backward(self._rows * slopes[:, None], gradients) @ self._of("advantage")
+        to_value, to_advantage = grad @ self.parameters["particles.0.weight"], self._rows * slopes[:, None]
+        if everywhere is not None:
+            more = self._backward_everywhere(everywhere, gradients)
+            to_value, to_advantage = to_value + more[0], to_advantage + more[1]
+        to_common = self.value.backward(to_value, gradients) @ self._of("value")
+        to_common += self.advantage.backward(to_advantage, gradients) @ self._of("advantage")
         to_product = self.common.backward(to_common, gradients) @ self._of("common")
         self.state.backward(to_product * self._f, gradients)
         self.noise.backward(to_product * self._e, gradients)
+
+    def _backward_everywhere(self, slopes: Tensor, gradients: Parameters) -> tuple[Tensor, Tensor]:
+        """Add to the heads' gradients those through Q(s, .); return dL/d(hidden layer) of both branches."""
+        total = slopes.sum(dim=1, keepdim=True)
+        head = self.parameters["particles.0.weight"]
+        each = total.expand(-1, len(head)) / len(head)  # Q is the mean over particles
+        gradients["particles.0.weight"].addmm_(each.t(), self.v)
+        gradients["particles.0.bias"].add_(each.sum(dim=0))
+        advantages = slopes - total / slopes.shape[1]
+        gradients["advantages.0.weight"].addmm_(advantages.t(), self.a)
+        gradients["advantages.0.bias"].add_(advantages.sum(dim=0))
+        return each @ head, advantages @ self._weight
 
     def _backward_advantages(self, slopes: Tensor, gradients: Parameters) -> None:
         """Every row of the head is in the mean; the chosen rows are there once more."""
@@ -285,6 +310,18 @@ class GanDdqn(Learner):
         penalty: Tensor = self.config.gradient_penalty * ((slope.norm(dim=1) - 1.0) ** 2).mean()
         return judged(critic, z).mean() - judged(critic, y).mean() + penalty
 
+    def sweep_loss(self, parameters: Parameters, states: Floats, rewards: Floats, next_states: Floats) -> Tensor:
+        """- mean D(z) of one allocation a state + weight mean over states of sum_a (Q(s, a) - mean_i y_i)^2 / 2."""
+        noise, next_noise = self._noise(self.updates, 2 * len(states)).chunk(2)
+        batch = self._one_each(states, rewards, next_states)
+        with torch.no_grad():
+            following = self.target_particles(parameters, batch, next_noise).mean(dim=1) - self.tensor(batch.rewards)
+        made = generated(parameters, self.tensor(states), noise)
+        q = made.values.mean(dim=1, keepdim=True) + made.advantages - made.advantages.mean(dim=1, keepdim=True)
+        errors = q - self.tensor(rewards) - following[:, None]
+        verdict = judged(self.critic, made.of(self.tensor(batch.actions))).mean()
+        return self.config.error_weight * (errors**2).sum(dim=1).mean() / 2.0 - verdict
+
     # -- the same, quickly -------------------------------------------------------------------------------------------
 
     def update(self, step: int) -> float | None:
@@ -309,6 +346,33 @@ class GanDdqn(Learner):
         self._adam.step()
         self.updates += 1
         return float(errors @ errors) / n
+
+    @torch.no_grad()
+    def sweep(self, states: Floats, rewards: Floats, next_states: Floats) -> float:
+        """The critic's steps on one allocation a state, then one of the generator on all; the mean squared error."""
+        n = len(states)
+        noise, next_noise = self._noise(self.updates, 2 * n).chunk(2)
+        batch = self._one_each(states, rewards, next_states)
+        y = self._quick_targets(batch, next_noise)
+        self._generator.forward(self.tensor(states), noise)
+        z = self._generator.particles(self.tensor(batch.actions))
+        for mix in self.mixes(n):
+            self._critic.learn(z, y, mix, self.config.gradient_penalty, self._critic_adam.gradients)
+            self._critic_adam.step()
+        following = y.mean(dim=1) - self.tensor(batch.rewards)
+        errors = self._generator.q(self._scores).sub_(self.tensor(rewards)).sub_(following[:, None])
+        squares = float(torch.linalg.vector_norm(errors)) ** 2
+        pull = errors.mul_(self.config.error_weight / n)
+        self._generator.backward(-self._critic.gradient(z) / n, self._adam.gradients, pull)
+        self._adam.step()
+        self.updates += 1
+        return squares / rewards.size
+
+    def _one_each(self, states: Floats, rewards: Floats, next_states: Floats) -> Batch:
+        """One allocation of each state, drawn uniformly: the critic judges the returns of these."""
+        u = draws.uniform(self.task.seed, draws.SWEEP, self.updates, len(states), self.whose)
+        actions = (u * self.task.n_actions).astype(np.int64)
+        return Batch(states, actions, rewards[np.arange(len(states)), actions], next_states)
 
     def mixes(self, n: int) -> Tensor:
         """Where between z and y the slope is measured: uniform, shape ``(critic steps, n, 1)``."""

@@ -98,6 +98,47 @@ def critic_steps(agent, optimiser, judge, batch):
     agent.critic.flat.copy_(judge.detach())
 
 
+def swept(task, k):
+    """States, rewards of every allocation, and next states."""
+    generator = np.random.default_rng(k)
+    states, next_states = generator.normal(1.0, 0.1, (2, 16, task.n_slices)).astype(np.float32)
+    return states, generator.uniform(0.0, 1.2, (16, task.n_actions)).astype(np.float32), next_states
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_20_sweeps_between_updates_are_20_readable_ones(name):
+    networks.single_thread()
+    task = task_of(20)
+    fast, slow = (AGENTS[name](task, dtype=torch.float64) for _ in range(2))
+    theta = torch.nn.Parameter(slow.parameters.flat.clone())
+    rates = {"eps": EPSILON, "betas": getattr(slow.config, "betas", (0.9, 0.999))}
+    optimiser = torch.optim.Adam([theta], lr=slow.config.learning_rate, **rates)
+    if name == "gan-ddqn":
+        judge = torch.nn.Parameter(slow.critic.flat.clone())
+        judges = torch.optim.Adam([judge], lr=slow.config.critic_learning_rate, **rates)
+    for k in range(20):
+        given = swept(task, k)
+        [batch] = batches(task, 16, 1, seed=k)
+        for kind in ("sweep", "learn"):
+            one_each = slow._one_each(*given) if kind == "sweep" and name == "gan-ddqn" else batch
+            if name == "gan-ddqn":
+                critic_steps(slow, judges, judge, one_each)
+            optimiser.zero_grad()
+            at = slow.parameters.like(theta)
+            loss = slow.sweep_loss(at, *given) if kind == "sweep" else slow.loss(at, batch)
+            loss.backward()
+            mean_square = getattr(fast, kind)(*(given if kind == "sweep" else [batch]))
+            if kind == "sweep" and name != "gan-ddqn":
+                assert mean_square == pytest.approx(loss.item() / task.n_actions, rel=1e-6)
+            optimiser.step()
+            with torch.no_grad():
+                slow.target.flat.lerp_(theta, slow.config.target_rate)
+                slow.parameters.flat.copy_(theta)
+            slow.updates += 1
+    assert distance(fast.parameters.flat, theta) < RELATIVE
+    assert distance(fast.target.flat, slow.target.flat) < RELATIVE
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("betas", [(0.9, 0.999), (0.5, 0.999)])
 @pytest.mark.parametrize("where", ["_on_cpu", "_elsewhere"])

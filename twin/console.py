@@ -1,0 +1,124 @@
+"""What data sets and what-ifs show."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from netsim.console import WIDTH, interval, number
+from netsim.faults import printable
+
+if TYPE_CHECKING:
+    from twin.whatif import WhatIf
+
+_QUANTILES = ("min", "p5", "p50", "p95", "max")
+
+
+def print_card(card: Mapping[str, Any]) -> None:
+    """A data card: who played, what was tried, what came of it."""
+    console = wide()
+    tried = card["allocations"]
+    console.print(f"{safe(card['scenario'])}, {counted(card['periods'], 'period')}, {card['transitions']} transitions")
+    console.print(_controllers(card["runs"]))
+    console.print(f"allocations tried: {tried['distinct']} of {tried['of']} ({100 * tried['share']:.1f} %)")
+    console.print(_figures(card))
+
+
+def _controllers(runs: list[Mapping[str, Any]]) -> Table:
+    table = table_of("controller", "runs", "seeds", "periods", "U")
+    for name in dict.fromkeys(run["controller"] for run in runs):
+        mine = [run for run in runs if run["controller"] == name]
+        seeds = sorted(run["seed"] for run in mine)
+        told = str(seeds[0]) if seeds[0] == seeds[-1] else f"{seeds[0]} .. {seeds[-1]}"
+        played = [(run["utility"], run["periods"] - 1) for run in mine if run["utility"] is not None]
+        weight = sum(n for _, n in played)
+        mean = sum(utility * n for utility, n in played) / weight if weight else None
+        periods = str(sum(run["periods"] for run in mine))
+        table.add_row("not told" if name is None else safe(name), str(len(mine)), told, periods, number(mean, 4))
+    return table
+
+
+def _figures(card: Mapping[str, Any]) -> Table:
+    table = table_of("figure of a period", "mean", *_QUANTILES)
+    rows = [("utility U", card["utility"], 4), ("SE capacity, bit/s/Hz", card["se_capacity"], 2)]
+    kinds = (("SSR", "ssr_of_periods", 4), ("packets arrived", "arrived", 1), ("units", "units", 1))
+    for label, key, digits in (*kinds, ("latency, ms", "latency_mean_ms", 3)):
+        rows += [(f"{label} {safe(name)}", part[key], digits) for name, part in card["slices"].items()]
+    for label, spread, digits in rows:
+        table.add_row(label, *(number(spread[key], digits) for key in ("mean", *_QUANTILES)))
+    return table
+
+
+# -- what if -----------------------------------------------------------------------------------------------------------
+
+
+def print_what_if(found: "WhatIf") -> None:
+    """The figures of both ways side by side, and those of the twin."""
+    console = wide()
+    last = found.at + len(found.recorded.reports) - 1
+    console.print(f"{safe(found.scenario)}, seed {found.seed}, periods {found.at} to {last}")
+    console.print(f"recorded: {safe(found.recorded.controller)}; what if: {safe(found.changed.controller)}")
+    told = found.to_dict()
+    columns = [told["recorded"]["figures"], told["what_if"]["figures"], told["gain"]]
+    headings = ["recorded", "what if", "difference"]
+    if told["twin"] is not None:
+        columns += [told["twin"]["figures"], told["twin_error"]]
+        headings += ["on the twin", "twin less simulator"]
+    table = table_of("mean over periods", *headings)
+    for name in found.gain:
+        table.add_row(_label(name), *(interval(column[name], _digits(name)) for column in columns))
+    console.print(table)
+
+
+_LABELS = {
+    "utility": ("utility U", 4),
+    "se_capacity": ("SE capacity, bit/s/Hz", 3),
+    "se_carried": ("SE carried, bit/s/Hz", 4),
+    "ssr": ("SSR", 4),
+    "latency_mean_ms": ("latency, ms", 4),
+}
+"""What a figure is called, and its digits."""
+
+
+def _label(name: str) -> str:
+    figure, _, which = name.partition(".")
+    return f"{_LABELS[figure][0]} {safe(which)}".rstrip()
+
+
+def _digits(name: str) -> int:
+    return _LABELS[name.partition(".")[0]][1]
+
+
+# -- shared ------------------------------------------------------------------------------------------------------------
+
+
+def wide() -> Console:
+    """A console whose tables are not cut."""
+    console = Console(highlight=False)
+    console.width = max(console.width, WIDTH)
+    return console
+
+
+def table_of(first: str, *headings: str) -> Table:
+    """A table with figures to the right of its first column."""
+    table = Table(first, box=SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def safe(text: str) -> str:
+    """Foreign text: control characters escaped, and no markup."""
+    return escape(printable(text))
+
+
+def counted(n: int, what: str) -> str:
+    """A number and what it counts.
+
+    >>> counted(1, "run"), counted(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

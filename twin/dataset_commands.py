@@ -1,0 +1,59 @@
+"""``netsim dataset``: what a data set holds, and the same for others to read."""
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def dataset() -> None:
+    """Look at data sets of `netsim collect`, and export them; a run directory of `netsim run` is one too."""
+
+
+@dataset.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the card as JSON, with every run.")
+def show(folder: Path, as_json: bool) -> None:
+    """Print the data card of DIR: who played, what was tried, what came of it.
+
+    Mean and quantiles are over controlled periods; those of arrivals are over all.
+    """
+    from twin.card import card
+    from twin.console import print_card
+
+    made = card(folder)
+    if as_json:
+        _echo_json(made)
+    else:
+        print_card(made)
+
+
+@dataset.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE", help="Write a row per period.")
+@click.option("--minari", "name", metavar="NAME", help="Make the Minari data set NAME, as in slicing/tiny-random-v0.")
+@click.option(
+    "--folder", "files", type=click.Path(path_type=Path), metavar="DIR", help="Where the scenario's files are."
+)
+@click.option("--force", is_flag=True, help="Replace FILE.")
+def export(folder: Path, csv_file: Path | None, name: str | None, files: Path | None, force: bool) -> None:
+    """Export DIR as CSV, or as a data set of Minari for offline reinforcement learning (extra: minari).
+
+    In Minari an episode is a run, truncated at its end; the observation is what agents see, the action the number of
+    the allocation, the reward U. Minari keeps its data sets in ~/.minari, or where MINARI_DATASETS_PATH says.
+    """
+    if (csv_file is None) == (name is None):
+        raise click.UsageError("give either --csv FILE or --minari NAME")
+    from twin.exporting import write_csv, write_minari
+
+    if name is not None:
+        made = write_minari(folder, name, files)
+        click.echo(f"{made['folder']}: {made['steps']} steps in {made['episodes']} episodes")
+    elif csv_file is not None:
+        click.echo(f"{csv_file}: {write_csv(folder, csv_file, force=force)} periods")
+
+
+def _echo_json(value: object) -> None:
+    from netsim.files import to_json
+
+    click.echo(to_json(value), nl=False)

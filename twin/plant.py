@@ -1,0 +1,211 @@
+"""A fitted twin as a plant: what controls or learns from a simulation can be put on it unchanged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from netsim import allocations
+from netsim.errors import InputError
+from netsim.report import IntArray, PeriodReport
+from netsim.scenario import Scenario
+from rl import draws
+from rl.observation import Encoder
+from rl.replay import Floats
+from twin.digital_twin import DigitalTwin
+from twin.history import History
+from twin.models.outcome import Objective, Outcome
+
+CHANCES = "twin-plant"
+"""Purpose of random draws."""
+
+
+@dataclass
+class _Context:
+    """What came before the present period."""
+
+    states: list[Floats]
+    shares: list[Floats]
+
+
+class LearnedPlant:
+    """A twin that is stepped like the base station it is of.
+
+    Its reports have the state (arrivals) and the figures that a twin predicts: U, SSR, both SE, backlogs, mean latency.
+    Packets are counted from these, so that ``pending before + arrived = satisfied + late + pending``: what was resolved
+    is satisfied by the share that SSR says, and late otherwise, since a twin knows no other verdicts. What it knows
+    nothing of is NaN (quantiles of latency) or 0 (bits, resource blocks).
+
+    Parameters
+    ----------
+    scenario
+        Of the network that the twin is of.
+    twin
+        What predicts.
+    seed
+        Of the start state and of all chances.
+    sampled
+        Whether states and U are drawn from what the twin holds possible, or are its means.
+    """
+
+    def __init__(self, scenario: Scenario, twin: DigitalTwin, seed: int = 0, *, sampled: bool = True) -> None:
+        if twin.outcomes.config.target == "reward":
+            raise InputError(
+                "a twin that predicts rewards alone knows no SSR to report: fit one whose target is outcome"
+            )
+        self.scenario, self.seed, self._twin, self._sampled = scenario, seed, twin, sampled
+        self._units, self._n = scenario.carrier.units, len(scenario.slices)
+        self._period = -1
+        self._state: Floats = np.empty(0, np.float32)
+        self._pending: IntArray = np.zeros(self._n, np.int64)
+
+    # -- a plant -----------------------------------------------------------------------------------------------------
+
+    def reset(self, seed: int | None = None) -> PeriodReport:
+        """Begin in a state that was recorded, with another seed if one is given, and run period 0."""
+        if seed is not None:
+            self.seed = seed
+        [u] = draws.uniform(self.seed, CHANCES, 0, 1, "start")
+        place = np.array([int(u * len(self._twin.starts))])
+        states, shares, there = (each[0] for each in self._twin.starts.contexts(place))
+        self._past = _Context(list(states[there].numpy()), list(shares[there].numpy()))
+        self._state, self._period = self._twin.starts.states[place[0]], -1
+        self._pending = np.zeros(self._n, np.int64)
+        return self.step(self.scenario.initial_allocation)
+
+    def step(self, allocation: Sequence[int]) -> PeriodReport:
+        """Imagine the next period under an allocation, whole units per slice.
+
+        Raises
+        ------
+        AllocationError
+            It does not share the carrier.
+        """
+        units = allocations.check(allocation, self._units, self._n)
+        if not len(self._state):
+            self.reset()
+        shares: Floats = np.asarray(np.array(units) / self._units, np.float32)
+        self._period += 1
+        outcome, utility, following = self._imagine(shares)
+        self._past.states.append(self._state)
+        self._past.shares.append(shares)
+        self._state = following
+        return self._report(units, outcome, utility, following)
+
+    def begin(self, reports: Sequence[PeriodReport]) -> None:
+        """Take the place of a network that has just reported these periods, the newest last.
+
+        Raises
+        ------
+        InputError
+            There is none.
+        """
+        history = History.of(reports, self._units)
+        states = self._twin.encoder(history.arrived)
+        shares = np.asarray(history.shares, np.float32)
+        self._past = _Context(list(states[:-1]), list(shares[1:]))
+        self._state, self._period = states[-1], reports[-1].period
+        self._pending = reports[-1].pending.copy()
+
+    # -- a period ----------------------------------------------------------------------------------------------------
+
+    def _imagine(self, shares: Floats) -> tuple[Outcome, float, Floats]:
+        """The outcome, U, and the state that follows."""
+        state, given = torch.from_numpy(self._state[None]), torch.from_numpy(shares[None])
+        length = self._twin.config.state.context
+        states, past = (
+            torch.from_numpy(np.array(each[len(each) - min(length, len(each)) :], np.float32).reshape(1, -1, self._n))
+            for each in (self._past.states, self._past.shares)
+        )
+        memory = self._twin.states.begin(states, past, torch.ones(states.shape[:2], dtype=torch.bool))
+        following = self._twin.states.advance(memory, state, given)
+        outcome = self._twin.outcomes.predict(state, given)
+        if not self._sampled:
+            return outcome, float(outcome.utility.mean), following.mean[0].clamp_min(0.0).numpy()
+        u = draws.uniform(self.seed, CHANCES, self._period, 1 + self._n)
+        utility = self._twin.outcomes.quantile(outcome.utility, torch.tensor(u[:1], dtype=torch.float32))
+        drawn = following.mean + following.deviation * torch.from_numpy(ndtri(u[1:])).float()
+        return outcome, float(utility), drawn[0].clamp_min(0.0).numpy()
+
+    def _report(self, units: tuple[int, ...], outcome: Outcome, utility: float, state: Floats) -> PeriodReport:
+        arrived = decoded(self._twin.encoder, state)
+        backlog = np.rint(outcome.backlog_packets[0].double().numpy()).astype(np.int64)
+        pending = np.minimum(backlog, self._pending + arrived)
+        resolved = self._pending + arrived - pending
+        objective = self._twin.outcomes.objective
+        ssr = consistent(outcome, utility, objective)
+        se = (float(outcome.se_capacity), float(outcome.se_carried))
+        satisfied = np.rint(resolved * ssr).astype(np.int64)
+        self._pending = pending
+        unknown, nothing = np.full(self._n, np.nan), np.zeros(self._n, np.int64)
+        columns: dict[str, NDArray[Any]] = {
+            "arrived": arrived,
+            "satisfied": satisfied,
+            "slow": nothing,
+            "late": resolved - satisfied,
+            "dropped": nothing,
+            "pending": pending,
+            "ssr": ssr,
+            "idle": resolved == 0,
+            "backlog_packets": backlog,
+            "backlog_bits": np.rint(outcome.backlog_bits[0].double().numpy()).astype(np.int64),
+            "departed": resolved,
+            "latency_mean_ms": outcome.latency_mean_ms[0].double().numpy(),
+            "latency_p50_ms": unknown,
+            "latency_p99_ms": unknown,
+            "latency_max_ms": unknown,
+            "offered_bits": nothing,
+            "carried_bits": nothing,
+            "discarded_bits": nothing,
+            "prb_slots_granted": nothing,
+            "prb_slots_used": nothing,
+        }
+        for column in columns.values():
+            column.flags.writeable = False
+        return PeriodReport(
+            period=self._period,
+            time_s=(self._period + 1) * self.scenario.control.period_ns / 1e9,
+            slices=self.scenario.slice_names,
+            allocation=units,
+            utility=objective.alpha * se[int(objective.carried)] + float(np.array(objective.weights) @ ssr),
+            se_capacity=se[0],
+            se_carried=se[1],
+            **columns,
+        )
+
+
+def consistent(outcome: Outcome, utility: float, objective: Objective) -> Floats:
+    """SSR that make U what was drawn, as far as they can: shape ``(N,)``.
+
+    What U differs from its mean by is laid upon the slices by how uncertain their SSR is, p (1 - p).
+    """
+    ssr = outcome.ssr[0].double().numpy()
+    weights, room = np.array(objective.weights), ssr * (1.0 - ssr)
+    total = float(weights @ room)
+    missing = utility - float(outcome.utility.mean)
+    moved: Floats = np.clip(ssr + (missing / total * room if total > 0.0 else 0.0), 0.0, 1.0)
+    return moved
+
+
+def decoded(encoder: Encoder, state: Floats) -> IntArray:
+    """Whole packets per slice that a state stands for, the inverse of the encoder."""
+    packets: IntArray = np.rint(np.expm1(state.astype(np.float64) * np.array(encoder.scale))).astype(np.int64)
+    return packets
+
+
+def load_plant(text: str, scenario: Scenario) -> LearnedPlant:
+    """The twin that is kept in a folder: of a training in the loop of a twin, or of ``netsim twin fit``.
+
+    Raises
+    ------
+    InputError
+        The folder holds no twin, or one of another network.
+    """
+    from twin.keeping import load_twin
+
+    return LearnedPlant(scenario, load_twin(Path(text), scenario))
