@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 import netsim
 from netsim.scenario import Scenario
 from netsim.statistics import Figure, proportion, ratio
-from rl.agents import Agent
+from rl.agents import Policy
 
 HELD_OUT_SEED = 1 << 62
 """Seeds from here on are for evaluation while training goes on; users choose from below."""
@@ -52,8 +52,8 @@ class GreedyEvaluation:
         self.scenario, self.periods = scenario, periods
         self._batch = netsim.SimulationBatch(scenario, seeds)
 
-    def play(self, agent: Agent) -> Played:
-        """Play the greedy policy of an agent from time 0."""
+    def play(self, agent: Policy) -> Played:
+        """Play the greedy policy of an agent, or a student's, from time 0."""
         columns = self._batch.reset().columns
         settled = agent.task.thresholds.settled
         total, rewards = np.zeros((2, len(self._batch)))

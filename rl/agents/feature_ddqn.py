@@ -92,20 +92,21 @@ class FeatureDdqn(ValueLearner):
         """Mean of (Q(s, w; theta) - r - lambda Q'(s', argmax_w' Q(s', w'; theta)))^2."""
         states, actions, rewards, next_states = self.tensors(batch)
         with torch.no_grad():
-            targets = self._targets(parameters, rewards, next_states)
+            targets = self.targets(parameters, rewards, next_states)
         return ((self.q_of(parameters, states, actions) - targets) ** 2).mean()
 
     def sweep_loss(self, parameters: Parameters, states: Floats, rewards: Floats, next_states: Floats) -> Tensor:
         """Mean over states of the sum over allocations of (Q(s, w; theta) - r(s, w) - lambda Q'(s', w*))^2."""
         with torch.no_grad():
-            targets = self._targets(parameters, self.tensor(rewards), self.tensor(next_states))
+            targets = self.targets(parameters, self.tensor(rewards), self.tensor(next_states))
         return ((self.q(parameters, self.tensor(states)) - targets) ** 2).sum(dim=1).mean()
 
     def next_actions(self, parameters: Parameters, next_states: Tensor) -> Tensor:
         """The allocations whose values the next states have: argmax_w Q(s', w; theta), shape ``(B,)``."""
         return best_actions(self.q(parameters, next_states))
 
-    def _targets(self, parameters: Parameters, rewards: Tensor, next_states: Tensor) -> Tensor:
+    def targets(self, parameters: Parameters, rewards: Tensor, next_states: Tensor) -> Tensor:
+        """r + lambda Q'(s', argmax_w' Q(s', w'; theta)), in the shape of the rewards, ``(B,)`` or ``(B, actions)``."""
         chosen = self.next_actions(parameters, next_states)
         following = self.config.discount * self.q_of(self.target, next_states, chosen)
         return rewards + (following if rewards.dim() == 1 else following[:, None])
@@ -121,7 +122,7 @@ class FeatureDdqn(ValueLearner):
     def learn(self, batch: Batch) -> float:
         """One gradient step of :meth:`loss`."""
         states, actions, rewards, next_states = self.tensors(batch)
-        targets = self._targets(self.parameters, rewards, next_states)
+        targets = self.targets(self.parameters, rewards, next_states)
         hidden = {"state": self._phi.forward(states), "share": self._psi.forward(self._features[actions])}
         phi, psi = (linear(self.parameters, f"{name}_out.0", h) for name, h in hidden.items())
         errors = (phi * psi).sum(dim=1) * self._scale - targets
@@ -136,7 +137,7 @@ class FeatureDdqn(ValueLearner):
     def learn_cautiously(self, batch: Batch, caution: float, values: float = 1.0) -> float:
         """One gradient step of values loss + caution mean (log sum_b exp Q(s, b) - Q(s, w)); what that is."""
         states, actions, rewards, next_states = self.tensors(batch)
-        targets = self._targets(self.parameters, rewards, next_states)
+        targets = self.targets(self.parameters, rewards, next_states)
         every = self._of_all(states)
         q, chosen = every.phi @ every.psi.t() * self._scale, actions[:, None]
         errors = q.gather(1, chosen)[:, 0] - targets
@@ -148,7 +149,7 @@ class FeatureDdqn(ValueLearner):
     @torch.no_grad()
     def sweep(self, states: Floats, rewards: Floats, next_states: Floats) -> float:
         """One gradient step of :meth:`sweep_loss`; the mean squared error."""
-        targets = self._targets(self.parameters, self.tensor(rewards), self.tensor(next_states))
+        targets = self.targets(self.parameters, self.tensor(rewards), self.tensor(next_states))
         every = self._of_all(self.tensor(states))
         errors = (every.phi @ every.psi.t()).mul_(self._scale).sub_(targets)
         squares = float(torch.linalg.vector_norm(errors)) ** 2
