@@ -1,19 +1,32 @@
 """Algorithm 2: an agent that is held to one that practised in a twin of the data."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
 import netsim
 from netsim.errors import InputError
 from rl.checkpoints import Checkpoints
+from rl.figures import keep
+from rl.fitted_q import FittedQConfig, fitted_utility
+from rl.greedy import GreedyEvaluation
 from rl.offline import OfflineConfig, OfflineTraining, learn_offline
 from rl.policy import load_agent
-from tests.rl.small import config_of, files_of, metrics_of
+from rl.replay import Transitions
+from tests.rl.small import config_of, files_of, metrics_of, task_of
 from twin.commands import COMMANDS
 from twin.keeping import twin_of
 from twin.offline import DataSet, OfflineTwinConfig, prior_of, request_of
+from twin.offline_study import Constant, Study, drawn, learned, numbers
+from twin.ope import errors, rank_correlation
 from twin.recorder import Recorder
 
 UPSILON = 0.2
@@ -189,3 +202,121 @@ def test_the_command_pulls_as_strongly_as_it_is_told(folder, tmp_path):
     refused = called(folder, "--agent", "ddqn", "--upsilon", 0.5)
     assert "settings of a twin are for agents in one" in str(refused.exception)
     assert torch.isfinite(load_agent(tmp_path / "run").parameters.flat).all()
+
+
+# -- off-policy evaluation ---------------------------------------------------------------------------------------------
+
+
+def ope_of(folder, *runs):
+    [command] = [each for each in COMMANDS if each.name == "ope"]
+    options = ["--periods", "5", "--seeds", "2", "--setting", "rollouts=16", "--setting", "steps=10"]
+    made = CliRunner().invoke(command, [str(folder), *map(str, runs), *options, "--json"])
+    assert made.exit_code == 0, made.output
+    return json.loads(made.stdout)
+
+
+def test_policies_are_evaluated_from_data_beside_the_simulator(folder, data, tmp_path):
+    for seed in (1, 2):
+        request = replace(asked(data, "ddqn", None, epochs=1), seed=seed)
+        learn_offline(request, tmp_path / str(seed))
+    shown = ope_of(folder, tmp_path / "1", tmp_path / "2")
+    assert shown["data"] == data.recorded.to_dict()
+    for way in ("fitted_q", "twin"):
+        missed = [row[way] - row["simulator"]["mean"] for row in shown["policies"]]
+        assert shown["errors"][way]["bias"]["mean"] == pytest.approx(np.mean(missed))
+        assert shown["errors"][way]["root_mean_square"] == pytest.approx(np.sqrt(np.mean(np.square(missed))))
+    for row in shown["policies"]:
+        assert row["simulator"]["mean"] == pytest.approx(played(data.scenario, load_agent(Path(row["run"]))))
+
+
+def played(scenario, agent):
+    """Mean U of five periods on the first two held-out seeds, one simulation at a time."""
+    utilities = []
+    for seed in (1_000_000, 1_000_001):
+        simulation = netsim.Simulation(scenario, seed)
+        report = simulation.reset()
+        for _ in range(5):
+            action = agent.act(agent.task.encoder.state(report)[None])[0]
+            report = simulation.step(agent.task.allocation(action))
+            utilities.append(report.utility)
+    return np.mean(utilities)
+
+
+def test_fitted_q_knows_what_a_policy_of_the_data_is_worth():
+    """U is a function of the allocation alone, so (1 - lambda) Q(s, pi(s)) of a constant policy is its U.
+
+    With 400 transitions of 21 allocations, all tried, what is left is the network's error: a tenth of the spread of U.
+    """
+    generator = np.random.default_rng(5)
+    task = task_of(8)
+    worth = generator.normal(3.0, 0.5, task.n_actions)
+    states = generator.normal(1.0, 0.1, (401, 3)).astype(np.float32)
+    actions = generator.integers(0, task.n_actions, 400)
+    transitions = Transitions(states[:-1], actions, worth[actions], states[1:])
+    for action in (2, 11, 17):
+        told = fitted_utility(Constant(task, action), transitions, FittedQConfig(epochs=60), seed=1)
+        assert told == pytest.approx(worth[action], abs=0.1 * worth.std())
+
+
+def test_a_policy_that_is_right_about_the_order_has_rank_correlation_1_and_no_regret():
+    rows = [{"simulator": {"mean": u}, "twin": 2.0 * u} for u in (3.0, 3.5, 3.25, 2.0, 3.75)]
+    found = errors(rows, "twin")
+    assert found["rank_correlation"]["mean"] == 1.0
+    assert found["regret"] == 0.0
+    turned = errors([{**row, "twin": -row["twin"]} for row in rows], "twin")
+    assert turned["rank_correlation"]["mean"] == -1.0
+    assert turned["regret"] == 1.75
+
+
+@given(st.permutations(range(8)))
+def test_rank_correlation_is_scipys(order):
+    assert rank_correlation(range(8), order).mean == pytest.approx(
+        stats.spearmanr(range(8), order).statistic, abs=1e-12
+    )
+
+
+# -- figure 9 ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_study_of_offline_learning_pairs_by_seed_and_goes_on_where_it_was_stopped(tmp_path):
+    scenario = netsim.load_scenario("tiny")
+    settings = OfflineConfig(**{**EPOCHS, "epochs": 2, "evaluate_every": 1})
+    agents = {"ddqn": config_of("ddqn")}
+    study = Study(scenario, agents, "random", 20, (1, 2), settings, OfflineTwinConfig(**LOOP))
+    with pytest.raises(KeyboardInterrupt):
+        learned(study, tmp_path, progress=stopping(3))
+    runs = learned(study, tmp_path)
+    before = files_of(tmp_path)
+    assert learned(study, tmp_path) == runs
+    assert files_of(tmp_path) == before
+    assert sorted({label for _, label, _ in runs}) == ["bc", "cql", "dt", "plain"]
+    shown = numbers(study, runs, [runs["ddqn", "plain", 1]], periods=4, first_seed=5, seeds=2)
+    group = shown["agents"]["ddqn"]
+    evaluation = GreedyEvaluation(scenario, (5, 6), 4)
+    each = {label: group[label]["reached"]["utility"]["each"] for label in group}
+    for label, values in each.items():
+        played = [evaluation.play(load_agent(runs["ddqn", label, seed])).utility.mean for seed in (1, 2)]
+        assert values == pytest.approx(played)
+        gains = np.array(values) - each["plain"]
+        assert group[label]["less_plain"]["utility"]["mean"] == pytest.approx(gains.mean())
+        assert group[label]["curve"]["epochs"] == [0, 1, 2]
+    assert shown["online"]["ddqn"]["utility"]["mean"] == pytest.approx(each["plain"][0])
+    files = keep(tmp_path / "figure", "offline", shown, {"offline": drawn})
+    assert sorted(path.name for path in (tmp_path / "figure").iterdir()) == sorted(files)
+
+
+def stopping(at):
+    def progress(done, _):
+        if done == at:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_a_study_refuses_a_record_that_was_cut_off(tmp_path):
+    scenario = netsim.load_scenario("tiny")
+    study = Study(scenario, {"ddqn": config_of("ddqn")}, "random", 20, (1,), OfflineConfig(), OfflineTwinConfig())
+    with Recorder(tmp_path / "data" / "1", controller="random") as recorder:
+        netsim.run(scenario, "random", periods=19, seed=1, plugins=[recorder])
+    with pytest.raises(InputError, match="give another --out"):
+        learned(study, tmp_path)
