@@ -18,7 +18,8 @@ from rl.checkpoints import Checkpoints
 from rl.figures import keep
 from rl.fitted_q import FittedQConfig, fitted_utility
 from rl.greedy import GreedyEvaluation
-from rl.offline import OfflineConfig, OfflineTraining, learn_offline
+from rl.offline import OfflineTraining, learn_offline
+from rl.offline_request import OfflineConfig
 from rl.policy import load_agent
 from rl.replay import Transitions
 from tests.rl.small import config_of, files_of, metrics_of, task_of
