@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 import netsim
 from netsim.scenario import Scenario
 from netsim.statistics import Figure, proportion, ratio
-from rl.agents import Agent
+from rl.agents import Policy
+from rl.reward import Thresholds
 
 HELD_OUT_SEED = 1 << 62
 """Seeds from here on are for evaluation while training goes on; users choose from below."""
@@ -21,6 +22,8 @@ class Played:
 
     utilities: NDArray[np.float64]
     """Mean U of each cell, shape ``(B,)``."""
+    rewards: NDArray[np.float64]
+    """Mean reward of each cell at the full-grown threshold, g = gmax, shape ``(B,)``."""
     satisfied: NDArray[np.int64]
     """Packets per cell and slice, shape ``(B, N)``."""
     resolved: NDArray[np.int64]
@@ -44,18 +47,21 @@ class GreedyEvaluation:
         self.scenario, self.periods = scenario, periods
         self._batch = netsim.SimulationBatch(scenario, seeds)
 
-    def play(self, agent: Agent) -> Played:
-        """Play the greedy policy of an agent from time 0."""
+    def play(self, agent: Policy) -> Played:
+        """Play the greedy policy of an agent, or a student's, from time 0."""
         columns = self._batch.reset().columns
-        total = np.zeros(len(self._batch))
+        gmax = agent.task.thresholds.gmax
+        settled = Thresholds(gmax, gmax, 0.0)
+        total, rewards = np.zeros((2, len(self._batch)))
         satisfied, resolved = (np.zeros(columns["arrived"].shape, np.int64) for _ in range(2))
         for _ in range(self.periods):
             actions = agent.act(agent.task.encoder(columns["arrived"]))
             columns = self._batch.step([agent.task.allocation(action) for action in actions]).columns
             total += columns["utility"]
+            rewards += settled.reward(columns["utility"], 0)
             satisfied += columns["satisfied"]
             resolved += columns["satisfied"] + columns["slow"] + columns["late"] + columns["dropped"]
-        return Played(total / self.periods, satisfied, resolved)
+        return Played(total / self.periods, rewards / self.periods, satisfied, resolved)
 
 
 def mean_over_seeds(values: ArrayLike) -> Figure:

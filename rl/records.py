@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -152,8 +152,8 @@ class Records:
         KIND.write(self.folder, {"finished": finished, "request": self._request, "files": all_written(there)})
 
 
-def clear(folder: Path, force: bool) -> None:
-    """Refuse a folder that exists; with ``force`` empty one that holds a training, and refuse any other.
+def clear(folder: Path, force: bool, noun: str = "training", names: Set[str] | None = None) -> None:
+    """Refuse a folder that exists; with ``force`` empty one of nothing but ``names``, and refuse any other.
 
     Raises
     ------
@@ -163,9 +163,10 @@ def clear(folder: Path, force: bool) -> None:
     if not os.path.lexists(folder):
         return
     if not force:
-        raise InputError(f"{folder} exists; give another --out, or --resume, or --force to replace the training in it")
-    if not folder.is_dir() or not _names(folder) <= _own_names():
-        raise InputError(f"{folder} holds other things than a training, --force does not replace them")
+        resume = "" if names else "or --resume, "
+        raise InputError(f"{folder} exists; give another --out, {resume}or --force to replace the {noun} in it")
+    if not folder.is_dir() or not _names(folder) <= (names or _own_names()):
+        raise InputError(f"{folder} holds other things than a {noun}, --force does not replace them")
     descriptor = lock(folder)
     try:
         shutil.rmtree(folder)

@@ -99,12 +99,23 @@ def _table(units: int, n: int) -> list[tuple[int, ...]]:
     return [tuple(row) for row in allocations.enumerate_all(units, n).tolist()]
 
 
+class Policy(Protocol):
+    """A greedy policy: that of an agent, or of a student of one."""
+
+    task: Task
+
+    def scores(self, states: Floats) -> Floats:
+        """What every allocation is worth, shape ``(B, actions)``, for states of shape ``(B, N)``."""
+
+    def act(self, states: Floats) -> NDArray[np.int64]:
+        """The number of the allocation with the highest score for each state, shape ``(B,)``."""
+
+
 @runtime_checkable
-class Agent(Protocol):
+class Agent(Policy, Protocol):
     """What training, the loops of a digital twin and evaluation know of an agent."""
 
     name: ClassVar[str]
-    task: Task
     memory: Replay
     parameters: Parameters
     """What is learned: the weights that eq. 8 averages and a policy is exported from."""
@@ -167,7 +178,7 @@ class Learner:
         self.device, self.dtype = torch.device(device), dtype
         self.memory = Replay(config.replay_capacity, task.n_slices)
         self.updates = 0
-        self._whose = whose
+        self.whose = whose
         self._settings = config
         self._sampling = draws.Uniforms(task.seed, draws.REPLAY, config.batch_size, whose)
 

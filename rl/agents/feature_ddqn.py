@@ -90,16 +90,17 @@ class FeatureDdqn(ValueLearner):
         """Mean of (Q(s, w; theta) - r - lambda Q'(s', argmax_w' Q(s', w'; theta)))^2."""
         states, actions, rewards, next_states = self.tensors(batch)
         with torch.no_grad():
-            targets = self._targets(parameters, rewards, next_states)
+            targets = self.targets(parameters, rewards, next_states)
         return ((self.q_of(parameters, states, actions) - targets) ** 2).mean()
 
     def sweep_loss(self, parameters: Parameters, states: Floats, rewards: Floats, next_states: Floats) -> Tensor:
         """Mean over states of the sum over allocations of (Q(s, w; theta) - r(s, w) - lambda Q'(s', w*))^2."""
         with torch.no_grad():
-            targets = self._targets(parameters, self.tensor(rewards), self.tensor(next_states))
+            targets = self.targets(parameters, self.tensor(rewards), self.tensor(next_states))
         return ((self.q(parameters, self.tensor(states)) - targets) ** 2).sum(dim=1).mean()
 
-    def _targets(self, parameters: Parameters, rewards: Tensor, next_states: Tensor) -> Tensor:
+    def targets(self, parameters: Parameters, rewards: Tensor, next_states: Tensor) -> Tensor:
+        """r + lambda Q'(s', argmax_w' Q(s', w'; theta)), in the shape of the rewards, ``(B,)`` or ``(B, actions)``."""
         chosen = best_actions(self.q(parameters, next_states))
         following = self.config.discount * self.q_of(self.target, next_states, chosen)
         return rewards + (following if rewards.dim() == 1 else following[:, None])
@@ -115,7 +116,7 @@ class FeatureDdqn(ValueLearner):
     def learn(self, batch: Batch) -> float:
         """One gradient step of :meth:`loss`."""
         states, actions, rewards, next_states = self.tensors(batch)
-        targets = self._targets(self.parameters, rewards, next_states)
+        targets = self.targets(self.parameters, rewards, next_states)
         hidden = {"state": self._phi.forward(states), "share": self._psi.forward(self._features[actions])}
         phi, psi = (linear(self.parameters, f"{name}_out.0", h) for name, h in hidden.items())
         errors = (phi * psi).sum(dim=1) * self._scale - targets
@@ -129,7 +130,7 @@ class FeatureDdqn(ValueLearner):
     @torch.no_grad()
     def sweep(self, states: Floats, rewards: Floats, next_states: Floats) -> float:
         """One gradient step of :meth:`sweep_loss`; the mean squared error."""
-        targets = self._targets(self.parameters, self.tensor(rewards), self.tensor(next_states))
+        targets = self.targets(self.parameters, self.tensor(rewards), self.tensor(next_states))
         if self._every is None:
             self._every = Layers(self.parameters, "share", len(self._features))
         hidden = {"state": self._phi.forward(self.tensor(states)), "share": self._every.forward(self._features)}

@@ -267,9 +267,14 @@ class GanDdqn(Learner):
     def policy_noise(self) -> Tensor:
         return self._noise(POLICY_NOISE, self.config.policy_noises)
 
+    def update_noise(self, rows: int) -> tuple[Tensor, Tensor]:
+        """What the next update draws for states and for next states, shape ``(rows, noise_size)`` each."""
+        noise, next_noise = self._noise(self.updates, 2 * rows).chunk(2)
+        return noise, next_noise
+
     def _noise(self, index: int, rows: int) -> Tensor:
         size = self.config.noise_size
-        drawn = draws.uniform(self.task.seed, draws.NOISE, index, rows * size, self._whose)
+        drawn = draws.uniform(self.task.seed, draws.NOISE, index, rows * size, self.whose)
         return self.tensor(drawn.astype(np.float32).reshape(rows, size))
 
     def _branches(self, states: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -290,7 +295,7 @@ class GanDdqn(Learner):
 
     def loss(self, parameters: Parameters, batch: Batch) -> Tensor:
         """The generator's loss: - mean D(z) + weight mean (mean_i z_i - mean_i y_i)^2 / 2."""
-        noise, next_noise = self._noise(self.updates, 2 * len(batch.actions)).chunk(2)
+        noise, next_noise = self.update_noise(len(batch.actions))
         with torch.no_grad():
             y = self.target_particles(parameters, batch, next_noise)
         z = generated(parameters, self.tensor(batch.states), noise).of(self.tensor(batch.actions))
@@ -328,7 +333,7 @@ class GanDdqn(Learner):
     def learn(self, batch: Batch) -> float:
         """The critic's steps, then one of the generator; the mean of (Q(s, a) - mean y)^2."""
         n = len(batch.actions)
-        noise, next_noise = self._noise(self.updates, 2 * n).chunk(2)
+        noise, next_noise = self.update_noise(n)
         y = self._quick_targets(batch, next_noise)
         self._generator.forward(self.tensor(batch.states), noise)
         z = self._generator.particles(self.tensor(batch.actions))
@@ -365,14 +370,14 @@ class GanDdqn(Learner):
 
     def _one_each(self, states: Floats, rewards: Floats, next_states: Floats) -> Batch:
         """One allocation of each state, drawn uniformly: the critic judges the returns of these."""
-        u = draws.uniform(self.task.seed, draws.SWEEP, self.updates, len(states), self._whose)
+        u = draws.uniform(self.task.seed, draws.SWEEP, self.updates, len(states), self.whose)
         actions = (u * self.task.n_actions).astype(np.int64)
         return Batch(states, actions, rewards[np.arange(len(states)), actions], next_states)
 
     def mixes(self, n: int) -> Tensor:
         """Where between z and y the slope is measured: uniform, shape ``(critic steps, n, 1)``."""
         steps = self.config.critic_steps
-        drawn = draws.uniform(self.task.seed, draws.PENALTY, self.updates, steps * n, self._whose)
+        drawn = draws.uniform(self.task.seed, draws.PENALTY, self.updates, steps * n, self.whose)
         return self.tensor(drawn.astype(np.float32).reshape(steps, n, 1))
 
     def _quick_targets(self, batch: Batch, noise: Tensor) -> Tensor:
