@@ -3,7 +3,6 @@
 import math
 from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -125,8 +124,8 @@ class SequenceModel:
         arrays |= (
             self.inputs.to_arrays("inputs") | self.targets.to_arrays("targets") | {"seen": self.seen.numpy().copy()}
         )
-        if (fitted := self.fitted) is not None:
-            arrays["fitted"] = np.array([fitted.steps, fitted.best_step, fitted.loss])
+        if self.fitted is not None:
+            arrays["fitted"] = self.fitted.to_array()
         return arrays
 
     def _scaled(self, states: Tensor, shares: Tensor) -> Tensor:
