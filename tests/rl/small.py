@@ -95,7 +95,16 @@ def options_of(request):
     options = ["--agent", request.agent, "--seed", request.seed, "--interactions", request.training.interactions]
     options += [each for value in hyper for each in ("--hyper", value)]
     options += [each for value in training for each in ("--training", value)]
+    if request.loop is not None:
+        loop = flattened(request.loop.model_dump(mode="json"))
+        options += [each for key, value in loop for each in ("--loop", f"{key}={as_text(value)}")]
     return [str(option) for option in options]
+
+
+def flattened(settings, prefix=""):
+    """Keys with dots, and their values."""
+    for key, value in settings.items():
+        yield from flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
 
 
 def as_text(value):
