@@ -53,7 +53,8 @@ class DualLoopConfig(BaseModel):
     practice: Literal["sweeps", "rollouts"] = "sweeps"
     """Whether agent 2 learns from every allocation of real states at once, or from transitions of roll-outs."""
     practice_updates: Annotated[int, Field(ge=0)] = 300
-    """Gradient steps of agent 2 in an iteration (Phi)."""
+    """Gradient steps of agent 2 in an iteration (Phi); in roll-outs less those due while it has too little to learn
+    from, ``learning_starts``."""
     sweep_states: Whole = 16
     """States of a sweep, at most the agent's batch size."""
     sweep_pool: Whole = 64
