@@ -138,7 +138,7 @@ class LearnedPlant:
         pending = np.minimum(backlog, self._pending + arrived)
         resolved = self._pending + arrived - pending
         objective = self._twin.outcomes.objective
-        ssr = consistent(outcome, utility, objective)
+        ssr = consistent(outcome, np.array([utility]), objective)[0]
         se = (float(outcome.se_capacity), float(outcome.se_carried))
         satisfied = np.rint(resolved * ssr).astype(np.int64)
         self._pending = pending
@@ -179,16 +179,17 @@ class LearnedPlant:
         )
 
 
-def consistent(outcome: Outcome, utility: float, objective: Objective) -> Floats:
-    """SSR that make U what was drawn, as far as they can: shape ``(N,)``.
+def consistent(outcome: Outcome, utilities: NDArray[np.float64], objective: Objective) -> NDArray[np.float64]:
+    """SSR that make U what was drawn for each of B periods, as far as they can: shape ``(B, N)``.
 
     What U differs from its mean by is laid upon the slices by how uncertain their SSR is, p (1 - p).
     """
-    ssr = outcome.ssr[0].double().numpy()
+    ssr = outcome.ssr.double().numpy()
     weights, room = np.array(objective.weights), ssr * (1.0 - ssr)
-    total = float(weights @ room)
-    missing = utility - float(outcome.utility.mean)
-    moved: Floats = np.clip(ssr + (missing / total * room if total > 0.0 else 0.0), 0.0, 1.0)
+    total = room @ weights
+    missing = utilities - outcome.utility.mean.double().numpy()
+    each = np.divide(missing, total, out=np.zeros_like(total), where=total > 0.0)
+    moved: NDArray[np.float64] = np.clip(ssr + each[:, None] * room, 0.0, 1.0)
     return moved
 
 
