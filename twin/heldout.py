@@ -73,9 +73,13 @@ class Free:
 class Network(Protocol):
     """Where held-out periods come from."""
 
-    scenario: Scenario
-    told: str
-    """What it is, for readers."""
+    @property
+    def scenario(self) -> Scenario:
+        """Of the network."""
+
+    @property
+    def told(self) -> str:
+        """What it is, for readers."""
 
     def free(self, periods: int) -> Free:
         """``periods`` a group under random allocations."""

@@ -92,7 +92,7 @@ class Sums:
 
 
 def _summed(column: ArrayLike, groups: NDArray[np.int64], count: int) -> Values:
-    return np.bincount(groups, np.asarray(column, np.float64), count)
+    return np.bincount(groups, np.asarray(column, np.float64), count).astype(np.float64)
 
 
 def mean_skill(parts: Mapping[str, Sums]) -> Figure:
