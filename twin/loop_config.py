@@ -24,6 +24,7 @@ LITERAL: dict[str, Any] = {
     "twin_epsilon": 0.0,
     "twin_threshold": "growing",
     "real_threshold": "growing",
+    "real_updates": 1,
     "share_collected": False,
     "keep_imagined": True,
     "sampled": False,
@@ -76,8 +77,9 @@ class DualLoopConfig(BaseModel):
     """Threshold g of the reward in the twin (eq. 6)."""
     real_threshold: Literal["growing", "final"] = "final"
     """The same when agent 1 learns from the network."""
-    real_updates: Annotated[int, Field(ge=0)] = 1
-    """Gradient steps of agent 1 for each interaction."""
+    real_updates: Annotated[int, Field(ge=0)] = 0
+    """Gradient steps of agent 1 for each interaction (line 18); one in the paper. A step on single transitions moves
+    the values of a few allocations by more than good ones differ, where a sweep has set all of them."""
     share_collected: bool = True
     """Whether agent 1 learns from collected transitions too, not only from those of its own steps."""
     keep_imagined: bool = False
