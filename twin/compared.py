@@ -199,8 +199,8 @@ def distances_of(predictor: Predictor, choice: Choice, held: Held, names: Sequen
 
 
 def mixed(values: Values) -> Values:
-    """Samples of all C allocations mixed in place of each one's, shape ``(C, G, P)``: each has a share of each."""
-    count, _, periods = values.shape
+    """Samples of all C allocations mixed in place of each one's, shape ``(C, G, P, ...)``: each has a share of each."""
+    count, periods = values.shape[0], values.shape[2]
     turn = (np.arange(count)[:, None] + np.arange(periods)) % count
     mixture: Values = np.stack([values[turn[:, p], :, p] for p in range(periods)], axis=2)
     return mixture

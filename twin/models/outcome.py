@@ -337,9 +337,11 @@ class _Fitting:
         else:
             ssr, continuous = model._split(outputs)
             loss = functional.binary_cross_entropy_with_logits(ssr, self._ssr[places])
-            squares = (continuous - self._scaled[places]) ** 2
-            # A latency that is not there (no packet departed) is NaN and teaches nothing.
-            loss = loss + 0.25 * torch.where(squares.isnan(), 0.0, squares).mean()
+            targets = self._scaled[places]
+            # A latency that is not there (no packet departed) is NaN and teaches nothing. It is replaced before the
+            # difference is taken: 0 times the derivative of a NaN is NaN, and so would all weights be.
+            targets = torch.where(targets.isnan(), continuous.detach(), targets)
+            loss = loss + 0.25 * functional.mse_loss(continuous, targets)
         if model.config.head == "gaussian":
             # The mean is taught by what it is made of; its error here teaches the deviation alone.
             errors = ((self._utility[places] - means.detach()) / deviations) ** 2
