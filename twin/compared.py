@@ -14,7 +14,7 @@ from netsim.controllers import uniform_index
 from netsim.scenario import Scenario
 from netsim.statistics import Figure
 from twin.experience import Floats
-from twin.heldout import Held, Units
+from twin.heldout import Free, Held, Units
 from twin.predicting import Predictor
 from twin.scores import Kept, Values, distance, jackknife, rank_correlation
 
@@ -33,13 +33,12 @@ class Distances:
     twin: Figure
     simulator: Figure
     """Of one half of the simulator's runs from the other."""
-    mixture: Figure
-    """Of all allocations mixed."""
-    score: Figure
+    whole: Figure
+    """Of periods of random play, whatever the allocation."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
-        return {name: getattr(self, name).to_dict() for name in ("twin", "simulator", "mixture", "score")}
+        return {name: getattr(self, name).to_dict() for name in ("twin", "simulator", "whole")}
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ class Choice:
 
         def score(kept: Kept) -> float:
             room = float(best[kept].mean() - means[self.uniform][:, kept].mean())
-            return 1.0 - max(0.0, regret(kept)) / room if room > 0.0 else math.nan
+            return min(1.0, max(0.0, 1.0 - regret(kept) / room)) if room > 0.0 else math.nan
 
         def ranks(of: NDArray[np.bool_]) -> Figure:
             return jackknife(groups, lambda kept: rank_correlation(self.said[of], means[of][:, kept].mean(axis=1)))
@@ -188,43 +187,50 @@ def _neighbours(every: Units, place: int) -> NDArray[np.int64]:
 # -- distributions -----------------------------------------------------------------------------------------------------
 
 
-def distances_of(predictor: Predictor, choice: Choice, held: Held, names: Sequence[str]) -> dict[str, Distances]:
-    """Under some allocations drawn uniformly, for U, SSR and the states."""
+class Samples:
+    """What was drawn, what was simulated under C allocations held, and what was simulated on the whole."""
+
+    def __init__(self, lived: Values, real: Values, whole: Values) -> None:
+        """Take samples of shape ``(C, G, P)``, ``(C, G, P)`` and ``(G, P)``, P of each its own."""
+        self._lived, self._real = lived, real
+        self._whole = np.broadcast_to(whole, (len(real), *whole.shape))
+        self._scale = float(real.std()) or 1.0
+        self._groups = real.shape[1]
+        self._even = np.arange(self._groups) % 2 == 0
+
+    def distances(self) -> Distances:
+        """All of them."""
+        return Distances(*(jackknife(self._groups, each) for each in (self._twin, self._simulator, self._of_whole)))
+
+    def score(self) -> Figure:
+        """1 for a twin no farther than the simulator from itself, 0 for one as far as what is so on the whole."""
+        return jackknife(self._groups, self._score)
+
+    def _score(self, kept: Kept) -> float:
+        least = self._simulator(kept)
+        room = self._of_whole(kept) - least
+        return 1.0 - max(0.0, self._twin(kept) - least) / room if room > 0.0 else math.nan
+
+    def _twin(self, kept: Kept) -> float:
+        return distance(self._lived[:, kept], self._real[:, kept]) / self._scale
+
+    def _of_whole(self, kept: Kept) -> float:
+        return distance(self._whole[:, kept], self._real[:, kept]) / self._scale
+
+    def _simulator(self, kept: Kept) -> float:
+        one, other = kept & self._even, kept & ~self._even
+        if not (one.any() and other.any()):
+            return math.nan
+        return distance(self._real[:, one], self._real[:, other]) / self._scale
+
+
+def samples_of(
+    predictor: Predictor, choice: Choice, held: Held, free: Free, names: Sequence[str]
+) -> dict[str, Samples]:
+    """Those of U, SSR and states under some allocations drawn uniformly."""
     drawn = np.flatnonzero(choice.uniform)
     places = drawn[np.unique(np.linspace(0, len(drawn) - 1, CONTRASTS).astype(np.int64))]
     real = held.of(places)
     _, groups, periods = real.utility.shape
-    lived = predictor.lived(choice.shares[places], groups, periods).figures(names)
-    return {name: _distance(lived[name], values) for name, values in real.figures(names).items()}
-
-
-def mixed(values: Values) -> Values:
-    """Samples of all C allocations mixed in place of each one's, shape ``(C, G, P, ...)``: each has a share of each."""
-    count, periods = values.shape[0], values.shape[2]
-    turn = (np.arange(count)[:, None] + np.arange(periods)) % count
-    mixture: Values = np.stack([values[turn[:, p], :, p] for p in range(periods)], axis=2)
-    return mixture
-
-
-def _distance(lived: Values, real: Values) -> Distances:
-    """Of samples, both of shape ``(C, G, P)``."""
-    groups, mixture = real.shape[1], mixed(real)
-    even = np.arange(groups) % 2 == 0
-    scale = float(real.std()) or 1.0
-
-    def twin(kept: Kept) -> float:
-        return distance(lived[:, kept], real[:, kept]) / scale
-
-    def simulator(kept: Kept) -> float:
-        one, other = kept & even, kept & ~even
-        return distance(real[:, one], real[:, other]) / scale if one.any() and other.any() else math.nan
-
-    def mixture_of_all(kept: Kept) -> float:
-        return distance(mixture[:, kept], real[:, kept]) / scale
-
-    def score(kept: Kept) -> float:
-        least = simulator(kept)
-        room = mixture_of_all(kept) - least
-        return 1.0 - max(0.0, twin(kept) - least) / room if room > 0.0 else math.nan
-
-    return Distances(*(jackknife(groups, each) for each in (twin, simulator, mixture_of_all, score)))
+    lived, whole = predictor.lived(choice.shares[places], groups, periods).figures(names), free.figures(names)
+    return {name: Samples(lived[name], values, whole[name]) for name, values in real.figures(names).items()}

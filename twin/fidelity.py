@@ -10,12 +10,14 @@ uncertainty
     1 - CRPS / CRPS of what is so on the whole, for U one period ahead. Coverage stands beside it: intervals that cover
     what they should are no merit by themselves, for those of the whole do so too.
 distribution
-    How near U under each allocation, drawn, is to the simulator's: 0 is as far as the mixture of all allocations, 1 no
-    farther than one half of the simulator's runs from the other.
+    How near U under each allocation, drawn, is to the simulator's: 0 is as far as U on the whole, 1 no farther than one
+    half of the simulator's runs from the other.
 ranking
     Spearman's correlation of U over allocations drawn uniformly.
 control
-    1 - regret / (best U - mean U), regret being what the allocation that the twin thinks best falls short by.
+    1 - regret / (best U - mean U), regret being what the allocation that the twin thinks best falls short by; 0 also
+    where it is worse than one drawn at random. That happens to twins that know nothing: what they think best is seldom
+    in the middle.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,9 +29,9 @@ from numpy.typing import NDArray
 
 from netsim.beststatic import Best
 from netsim.statistics import Figure
-from twin.compared import Choice, Control, Distances, distances_of
+from twin.compared import Choice, Control, Distances, samples_of
 from twin.experience import Experience
-from twin.heldout import Free, Network
+from twin.heldout import Free, Network, by_name
 from twin.predicting import Course, Predictor
 from twin.scores import WITHIN, Error, Sums, Values, coverage, mean_skill, spread_skill
 
@@ -113,14 +115,14 @@ def fidelity(predictor: Predictor, network: Network, best: Best, periods: int, h
     calibration, uncertainty = _calibration(predictor, free, names)
     choice = Choice.of(predictor, network.scenario, best)
     held = network.held(choice.table, held_periods)
-    distances = distances_of(predictor, choice, held, names)
+    samples = samples_of(predictor, choice, held, free, names)
     control = choice.judged(held)
     scores = {
         "state": mean_skill(_starting(errors[1], "state.")),
         "ssr": mean_skill(_starting(errors[1], "ssr.")),
         "utility": mean_skill(_starting(errors[1], "utility")),
         "uncertainty": uncertainty,
-        "distribution": distances["utility"].score,
+        "distribution": samples["utility"].score(),
         "ranking": control.rank_correlation,
         "control": control.score,
     }
@@ -133,7 +135,7 @@ def fidelity(predictor: Predictor, network: Network, best: Best, periods: int, h
         scores=scores,
         errors={k: {name: sums.error() for name, sums in each.items()} for k, each in errors.items()},
         calibration=calibration,
-        distances=distances,
+        distances={name: each.distances() for name, each in samples.items()},
         control=control,
         foretold=course,
     )
@@ -174,18 +176,11 @@ def _longest(experience: Experience) -> int:
 
 
 def _figures(course: Course, k: int, names: Sequence[str]) -> dict[str, Values]:
-    return _named(course.utility[k], course.ssr[k], course.states[k], names)
+    return by_name(course.utility[k], course.ssr[k], course.states[k], names)
 
 
 def _truth(experience: Experience, rows: NDArray[np.int64], names: Sequence[str]) -> dict[str, Values]:
-    return _named(experience.utility[rows], experience.ssr[rows], experience.next_states[rows], names)
-
-
-def _named(utility: Values, ssr: NDArray[Any], states: NDArray[Any], names: Sequence[str]) -> dict[str, Values]:
-    slices = {
-        f"{what}.{name}": each[:, n] for what, each in (("ssr", ssr), ("state", states)) for n, name in enumerate(names)
-    }
-    return {"utility": utility, **slices}
+    return by_name(experience.utility[rows], experience.ssr[rows], experience.next_states[rows], names)
 
 
 def _calibration(predictor: Predictor, free: Free, names: Sequence[str]) -> tuple[dict[str, Calibration], Figure]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,9 +54,7 @@ class Held:
 
     def figures(self, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """Each figure, shape ``(A, G, P)``."""
-        ssr = {f"ssr.{name}": self.ssr[..., n] for n, name in enumerate(names)}
-        states = {f"state.{name}": self.states[..., n].astype(np.float64) for n, name in enumerate(names)}
-        return {"utility": self.utility, **ssr, **states}
+        return by_name(self.utility, self.ssr, self.states, names)
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,23 @@ class Free:
     """Which of the G groups a transition belongs to, shape ``(M,)``."""
     count: int
     """G."""
+
+    def figures(self, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+        """Each figure, shape ``(G, P)``."""
+        all_rows = by_name(self.experience.utility, self.experience.ssr, self.experience.next_states, names)
+        return {name: values.reshape(self.count, -1) for name, values in all_rows.items()}
+
+
+def by_name(
+    utility: NDArray[Any], ssr: NDArray[Any], states: NDArray[Any], names: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """U, and SSR and state of each slice: shapes ``(...)`` from ``(...)`` and ``(..., N)``."""
+    slices = {
+        f"{what}.{name}": values[..., n].astype(np.float64)
+        for what, values in (("ssr", ssr), ("state", states))
+        for n, name in enumerate(names)
+    }
+    return {"utility": utility, **slices}
 
 
 class Network(Protocol):
