@@ -60,19 +60,14 @@ def draw(found: Fidelity, folder: Path) -> list[Path]:
     InputError
         The folder cannot be written.
     """
-    figures: Mapping[str, Callable[[Axes, Fidelity], None]] = {
-        "predicted": predicted,
-        "calibration": calibration,
-        "growth": growth,
-        "allocations": compared,
-    }
     try:
-        return [path for name, onto in figures.items() for path in _written(folder / name, onto, found)]
+        return [path for name, onto in FIGURES.items() for path in write(folder / name, onto, found)]
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
 
 
-def _written(stem: Path, onto: Callable[[Axes, Fidelity], None], found: Fidelity) -> Iterable[Path]:
+def write(stem: Path, onto: Callable[[Axes, Fidelity], None], found: Fidelity) -> tuple[Path, Path]:
+    """Draw one of ``FIGURES`` into a file of each kind."""
     with matplotlib.rc_context(SETTINGS):
         drawing = Drawing(figsize=(4.6, 3.6), layout="constrained")
         FigureCanvasAgg(drawing)
@@ -208,3 +203,12 @@ def label(name: str) -> str:
     """
     what, _, of = name.partition(".")
     return f"{ {'utility': 'U', 'state': 'arrivals', 'ssr': 'SSR'}[what] } {of}".rstrip()
+
+
+FIGURES: Mapping[str, Callable[[Axes, Fidelity], None]] = {
+    "predicted": predicted,
+    "calibration": calibration,
+    "growth": growth,
+    "allocations": compared,
+}
+"""By the names of their files."""

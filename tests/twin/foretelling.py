@@ -109,7 +109,7 @@ class OnTheWhole(Truth):
 
 CONFIG = TwinConfig(
     state=StateConfig(hidden=1, context=0, fit=FitConfig(steps=10)),
-    outcome=OutcomeConfig(members=1, hidden=(), fit=FitConfig(steps=200, learning_rate=5e-2)),
+    outcome=OutcomeConfig(members=1, hidden=(), fit=FitConfig(steps=100, learning_rate=0.1)),
 )
 
 
