@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +11,6 @@ import netsim
 from netsim.scenario import Scenario
 from netsim.statistics import Figure, proportion, ratio
 from rl.agents import Policy
-from rl.reward import Thresholds
 
 HELD_OUT_SEED = 1 << 62
 """Seeds from here on are for evaluation while training goes on; users choose from below."""
@@ -34,6 +34,11 @@ class Played:
         """Mean U, with its interval over cells."""
         return mean_over_seeds(self.utilities)
 
+    def figures(self, slice_names: Sequence[str]) -> dict[str, Any]:
+        """U and SSR per slice, with their intervals over cells, as plain values."""
+        ssr = {name: self.ssr(n).to_dict() for n, name in enumerate(slice_names)}
+        return {"utility": self.utility.to_dict(), "ssr": ssr}
+
     def ssr(self, n: int) -> Figure:
         """SSR of a slice, pooled, with its interval over cells."""
         return proportion(self.satisfied[:, n], self.resolved[:, n])
@@ -50,8 +55,7 @@ class GreedyEvaluation:
     def play(self, agent: Policy) -> Played:
         """Play the greedy policy of an agent, or a student's, from time 0."""
         columns = self._batch.reset().columns
-        gmax = agent.task.thresholds.gmax
-        settled = Thresholds(gmax, gmax, 0.0)
+        settled = agent.task.thresholds.settled
         total, rewards = np.zeros((2, len(self._batch)))
         satisfied, resolved = (np.zeros(columns["arrived"].shape, np.int64) for _ in range(2))
         for _ in range(self.periods):

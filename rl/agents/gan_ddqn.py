@@ -18,7 +18,17 @@ from pydantic import Field
 from torch import Tensor
 
 from rl import draws
-from rl.agents.base import AgentConfig, Beta, Learner, Rate, Task, Width, arrays_into_tensors, tensors_to_arrays
+from rl.agents.base import (
+    AgentConfig,
+    Beta,
+    Learner,
+    Rate,
+    Task,
+    Width,
+    arrays_into_tensors,
+    surprise,
+    tensors_to_arrays,
+)
 from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, relu_layers, wide_linear
 from rl.optimiser import Adam
 from rl.replay import Arrays, Batch, Floats
@@ -332,20 +342,31 @@ class GanDdqn(Learner):
     @torch.no_grad()
     def learn(self, batch: Batch) -> float:
         """The critic's steps, then one of the generator; the mean of (Q(s, a) - mean y)^2."""
-        n = len(batch.actions)
+        return self._learn(batch)
+
+    @torch.no_grad()
+    def learn_cautiously(self, batch: Batch, caution: float, values: float = 1.0) -> float:
+        """The same with caution mean (log sum_b exp Q(s, b) - Q(s, a)) beside values times the generator's loss."""
+        return self._learn(batch, caution, values)
+
+    def _learn(self, batch: Batch, caution: float = 0.0, values: float = 1.0) -> float:
+        n, actions = len(batch.actions), self.tensor(batch.actions)
         noise, next_noise = self.update_noise(n)
         y = self._quick_targets(batch, next_noise)
         self._generator.forward(self.tensor(batch.states), noise)
-        z = self._generator.particles(self.tensor(batch.actions))
+        z = self._generator.particles(actions)
         for mix in self.mixes(n):
             self._critic.learn(z, y, mix, self.config.gradient_penalty, self._critic_adam.gradients)
             self._critic_adam.step()
         errors = z.mean(dim=1) - y.mean(dim=1)
         pull = errors * (self.config.error_weight / (n * self.config.particles))
-        self._generator.backward(pull[:, None] - self._critic.gradient(z) / n, self._adam.gradients)
+        surprised, slopes = surprise(self._generator.q(self._scores), actions) if caution else (0.0, None)
+        everywhere = None if slopes is None else slopes.mul_(caution)
+        grad = (pull[:, None] - self._critic.gradient(z) / n) * values
+        self._generator.backward(grad, self._adam.gradients, everywhere)
         self._adam.step()
         self.updates += 1
-        return float(errors @ errors) / n
+        return values * float(errors @ errors) / n + caution * surprised
 
     @torch.no_grad()
     def sweep(self, states: Floats, rewards: Floats, next_states: Floats) -> float:
