@@ -26,7 +26,7 @@ from rl.interrupts import held_back
 from rl.learner import LearningController
 from rl.loops import Loop, loops, parted
 from rl.networks import single_thread
-from rl.records import Records, clear, finished_summary
+from rl.records import Records, carried_out, clear, finished_summary
 
 Whole = Annotated[int, Field(ge=1)]
 
@@ -82,11 +82,7 @@ class Request:
     def to_dict(self) -> dict[str, Any]:
         """As the manifest holds it."""
         return {
-            "scenario": self.scenario.to_dict(),
-            "scenario_hash": self.scenario.hash,
-            # Where the files are that the scenario names; one that names none is the same wherever it lies.
-            "folder": str(self.scenario.folder) if self.scenario.files() else None,
-            "files": self.scenario.files(),
+            **identified(self.scenario),
             "agent": self.agent,
             "config": self.config.model_dump(mode="json"),
             **({} if self.loop is None else {"loop": self.loop.model_dump(mode="json")}),
@@ -95,6 +91,17 @@ class Request:
             "device": self.device,
             "versions": versions("torch", "safetensors"),
         }
+
+
+def identified(scenario: Scenario) -> dict[str, Any]:
+    """A scenario as a manifest holds it."""
+    return {
+        "scenario": scenario.to_dict(),
+        "scenario_hash": scenario.hash,
+        # Where the files are that the scenario names; one that names none is the same wherever it lies.
+        "folder": str(scenario.folder) if scenario.files() else None,
+        "files": scenario.files(),
+    }
 
 
 class Window:
@@ -229,12 +236,7 @@ class Training:
 
     def evaluate(self) -> dict[str, Any]:
         """Figures of the greedy policy on the held-out seeds."""
-        played = self._evaluation.play(self.agent)
-        names = self.request.scenario.slice_names
-        return {
-            "utility": played.utility.to_dict(),
-            "ssr": {name: played.ssr(n).to_dict() for n, name in enumerate(names)},
-        }
+        return self._evaluation.play(self.agent).figures(self.request.scenario.slice_names)
 
     def _finish(self) -> dict[str, Any]:
         names = self.request.scenario.slice_names
@@ -338,18 +340,4 @@ def train(
     elif (finished := finished_summary(out, request.to_dict())) is not None:
         return finished
     records = Records(out, request.to_dict(), request.training.checkpoint_every)
-    try:
-        training = Training(request, records)
-        found = records.checkpoints.newest()
-        if found is None:
-            if resume:
-                notice(f"{out} has no checkpoint, the training begins at the beginning")
-            records.begin_again()
-        else:
-            for line in found.skipped:
-                notice(line)
-            notice(f"going on after {found.interactions} interactions")
-            training.restore(found)
-        return training.run(progress)
-    finally:
-        records.close()
+    return carried_out(records, lambda kept: Training(request, kept), progress, notice, resume=resume)

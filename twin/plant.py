@@ -142,7 +142,7 @@ class LearnedPlant:
         resolved = self._pending + arrived - pending
         objective = self._twin.outcomes.objective
         idle = resolved == 0
-        ssr = np.where(idle, 1.0, consistent(outcome, utility, objective))
+        ssr = np.where(idle, 1.0, consistent(outcome, np.array([utility]), objective)[0])
         latency_mean_ms = np.where(idle, np.nan, outcome.latency_mean_ms[0].double().numpy())
         se = (float(outcome.se_capacity), float(outcome.se_carried))
         satisfied = np.rint(resolved * ssr).astype(np.int64)
@@ -184,16 +184,17 @@ class LearnedPlant:
         )
 
 
-def consistent(outcome: Outcome, utility: float, objective: Objective) -> Floats:
-    """SSR that make U what was drawn, as far as they can: shape ``(N,)``.
+def consistent(outcome: Outcome, utilities: NDArray[np.float64], objective: Objective) -> NDArray[np.float64]:
+    """SSR that make U what was drawn for each of B periods, as far as they can: shape ``(B, N)``.
 
     What U differs from its mean by is laid upon the slices by how uncertain their SSR is, p (1 - p).
     """
-    ssr = outcome.ssr[0].double().numpy()
+    ssr = outcome.ssr.double().numpy()
     weights, room = np.array(objective.weights), ssr * (1.0 - ssr)
-    total = float(weights @ room)
-    missing = utility - float(outcome.utility.mean)
-    moved: Floats = np.clip(ssr + (missing / total * room if total > 0.0 else 0.0), 0.0, 1.0)
+    total = room @ weights
+    missing = utilities - outcome.utility.mean.double().numpy()
+    each = np.divide(missing, total, out=np.zeros_like(total), where=total > 0.0)
+    moved: NDArray[np.float64] = np.clip(ssr + each[:, None] * room, 0.0, 1.0)
     return moved
 
 

@@ -339,7 +339,7 @@ def test_a_checkpoint_of_another_network_does_not_fit(stopped):
     place = stopped / "checkpoints" / "0000000050"
     agent = dict(checkpoints.Checkpoint(50, place, {}).arrays("agent"))
     agent["parameters"] = agent["parameters"][:-1]
-    checkpoints._write_arrays(place / "agent.safetensors", agent)
+    checkpoints.write_arrays(place / "agent.safetensors", agent)
     reseal(place)
     with pytest.raises(RunError, match=r"does not fit what was asked for: parameters: must be torch\.float32 of shape"):
         train(request_of("ddqn"), stopped, resume=True)
