@@ -341,7 +341,7 @@ class _Fitting:
             # A latency that is not there (no packet departed) is NaN and teaches nothing. It is replaced before the
             # difference is taken: 0 times the derivative of a NaN is NaN, and so would all weights be.
             targets = torch.where(targets.isnan(), continuous.detach(), targets)
-            loss = loss + 0.25 * functional.mse_loss(continuous, targets)
+            loss = loss + 0.25 * ((continuous - targets) ** 2).mean()
         if model.config.head == "gaussian":
             # The mean is taught by what it is made of; its error here teaches the deviation alone.
             errors = ((self._utility[places] - means.detach()) / deviations) ** 2
