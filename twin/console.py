@@ -1,6 +1,7 @@
 """What data sets, what-ifs and the fidelity of twins show."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -151,6 +152,51 @@ def _control_table(control: Mapping[str, Any]) -> Table:
     table.add_row("rank correlation, all", "", interval(control["rank_correlation"], 3))
     table.add_row("rank correlation, near the best", "", interval(control["rank_correlation_near_best"], 3))
     return table
+
+
+# -- learning from data -----------------------------------------------------------------------------------------------
+
+
+def print_offline(summary: Mapping[str, Any], out: Path | None) -> None:
+    """What learning from a data set came to."""
+    console = wide()
+    ledger, greedy = summary["ledger"], summary["greedy"]
+    method = "" if summary["method"] == "plain" else f" ({summary['method']})"
+    told = counted(ledger["real_interactions"], "recorded transition")
+    imagined = f", {ledger['imagined_transitions']} imagined" if ledger["imagined_transitions"] else ""
+    console.print(
+        f"{summary['agent']}{method} on {safe(summary['scenario'])}, seed {summary['seed']}: {told}{imagined}, "
+        f"{ledger['gradient_steps']} updates"
+    )
+    table = table_of("", "U", "reward", *(f"SSR {safe(name)}" for name in greedy["ssr"]))
+    figures = [greedy["utility"], greedy["reward"], *greedy["ssr"].values()]
+    table.add_row("greedy, held-out seeds", *(interval(figure, 4) for figure in figures))
+    console.print(table)
+    if out is not None:
+        console.print(f"results: {safe(str(out))}")
+
+
+def print_ope(shown: Mapping[str, Any]) -> None:
+    """What policies are worth as data have it, beside the simulator, and the errors over policies."""
+    console = wide()
+    first, last = shown["seeds"]
+    data = shown["data"]
+    console.print(
+        f"{safe(shown['scenario'])}: U of a period, from {counted(data['transitions'], 'transition')} of "
+        f"{safe(', '.join(data['controllers']) or 'an unknown controller')}; the simulator, {shown['periods']} periods "
+        f"on each of seeds {first} to {last}"
+    )
+    table = table_of("policy", "simulator", "fitted Q", "twin")
+    for row in shown["policies"]:
+        told = [number(row[way], 4) for way in ("fitted_q", "twin")]
+        table.add_row(safe(row["run"]), interval(row["simulator"], 4), *told)
+    console.print(table)
+    table = table_of("over policies", "bias", "root mean square", "rank correlation", "regret")
+    for label, way in (("fitted Q", "fitted_q"), ("twin", "twin")):
+        found = shown["errors"][way]
+        square, regret = (number(found[name], 4) for name in ("root_mean_square", "regret"))
+        table.add_row(label, interval(found["bias"], 4), square, interval(found["rank_correlation"], 2), regret)
+    console.print(table)
 
 
 # -- shared ------------------------------------------------------------------------------------------------------------
