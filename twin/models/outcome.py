@@ -156,8 +156,9 @@ class OutcomeModel:
     @torch.no_grad()
     def utility(self, states: Tensor, shares: Tensor) -> Spread:
         """U alone of B allocations in B states, both of shape ``(B, N)``."""
-        x = self.features(states, shares)
-        return self._spread_of(*self.utilities_of(self._members(x)))
+        features = self.features(states, shares)
+        outputs = self.network.brief(features.expand(self.config.members, -1, -1, -1))
+        return self._spread_of(*self.utilities_of(outputs))
 
     @torch.no_grad()
     def members_utilities(self, states: Tensor, shares: Tensor) -> Tensor:
