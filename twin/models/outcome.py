@@ -368,13 +368,18 @@ class _Fitting:
             unseen[member, rows] = False
         weights = torch.from_numpy(unseen).float()
         there = weights.sum(dim=0) > 0
-        weights = weights[:, there] / weights[:, there].sum(dim=0)
-        mean = (means[:, there] * weights).sum(dim=0)
-        variance = ((deviations[:, there] ** 2 + (means[:, there] - mean) ** 2) * weights).sum(dim=0)
-        errors = self._utility[there] - mean
+        means, deviations, weights = means[:, there], deviations[:, there], weights[:, there]
+        count, members = weights.sum(dim=0), len(means)
+        errors = self._utility[there] - (means * weights).sum(dim=0) / count
         if model.config.head == "point":
             model.spread = errors.square().mean().sqrt().clamp_min(LEAST_DEVIATION)
-            variance = model.spread**2 + ((means[:, there] - mean) ** 2 * weights).sum(dim=0)
+            deviations = model.spread.expand_as(deviations)
+        noise = (deviations**2).mean(dim=0)
+        between = means.var(dim=0, correction=1) if members > 1 else torch.zeros_like(noise)
+        # Few members err more than all: k independent ones by noise + between / k. Without this, the intervals of the
+        # whole ensemble would be too wide.
+        errors = errors * ((noise + between / members) / (noise + between / count)).sqrt()
+        variance = noise + between * (1.0 - 1.0 / members)
         model.residuals = (errors / variance.sqrt()).sort().values
 
 
