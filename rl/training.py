@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 import netsim
-from netsim.errors import RunError
+from netsim.errors import InputError, RunError
 from netsim.provenance import versions
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
@@ -63,7 +63,21 @@ class Request:
     seed: int
     device: str = "cpu"
     loop: BaseModel | None = None
-    """Settings of the loop that the agent's name ends in."""
+    """Settings of the loop that the agent's name ends in; without them its defaults."""
+
+    def __post_init__(self) -> None:
+        """Fill in the settings of a loop that none are given for.
+
+        Raises
+        ------
+        InputError
+            There is no such agent, or settings are given for a loop that it is not in.
+        """
+        _, around = parted(self.agent)
+        if around is None and self.loop is not None:
+            raise InputError(f"agent {self.agent!r} runs in no loop, and settings of one are given")
+        if around is not None and self.loop is None:
+            object.__setattr__(self, "loop", loops()[around].Config())
 
     def to_dict(self) -> dict[str, Any]:
         """As the manifest holds it."""
@@ -182,8 +196,10 @@ class Training:
 
     def _refuse_nan(self) -> None:
         loss = self.controller.loss
-        # A gradient that is not finite leaves a weight that is not, and so does a loss.
-        if loss is not None and not (math.isfinite(loss) and math.isfinite(float(self.agent.parameters.flat.sum()))):
+        # A gradient that is not finite leaves a weight that is not, and so does a loss. Weights may also come from a
+        # loop's other agent, before there is any loss.
+        finite = loss is None or math.isfinite(loss)
+        if not (finite and math.isfinite(float(self.agent.parameters.flat.sum()))):
             at = f"interaction {self.controller.interactions}, seed {self.request.seed}"
             raise RunError(
                 f"{self.request.agent}: the loss is {loss} or a weight is not finite at {at}; training stopped. The "
@@ -282,8 +298,8 @@ def _controller(request: Request, task: Task) -> Loop:
         agent = make_agent(name, task, request.config, request.device)
         return LearningController(agent, request.training.updates_per_interaction)
     kind = loops()[loop]
-    settings = kind.Config() if request.loop is None else request.loop
-    return kind(request.scenario, task, name, request.config, settings, request.device)
+    assert request.loop is not None
+    return kind(request.scenario, task, name, request.config, request.loop, request.device)
 
 
 def train(

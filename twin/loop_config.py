@@ -1,6 +1,6 @@
 """Settings of Algorithm 1."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -30,7 +30,7 @@ LITERAL: dict[str, Any] = {
     "sampled": False,
     "warm": True,
     "twin": {
-        "state": {"head": "point"},
+        "state": {"head": "point", "linear": False},
         "outcome": {"target": "reward", "structure": "joint", "head": "point", "members": 1, "hidden": (256, 256)},
     },
 }
@@ -48,7 +48,8 @@ class PracticeConfig(BaseModel):
     practice: Literal["sweeps", "rollouts"] = "sweeps"
     """Whether agent 2 learns from every allocation of real states at once, or from transitions of roll-outs."""
     practice_updates: Annotated[int, Field(ge=0)] = 300
-    """Gradient steps of agent 2 in an iteration (Phi)."""
+    """Gradient steps of agent 2 in an iteration (Phi); in roll-outs less those due while it has too little to learn
+    from, ``learning_starts``."""
     sweep_states: Whole = 16
     """States of a sweep, at most the agent's batch size."""
     sweep_pool: Whole = 64
@@ -107,6 +108,12 @@ class DualLoopConfig(PracticeConfig):
     refit: Literal["iteration", "drift"] = "iteration"
     """When the twin is fitted anew: in each iteration, or when its residuals say that the network has changed."""
     drift: DriftConfig = DriftConfig()
+
+    @model_validator(mode="after")
+    def _drift_is_of_what_a_network_reports(self) -> Self:
+        if self.refit == "drift" and self.twin.outcome.target == "reward":
+            raise ValueError("refit `drift` compares U with what a twin expects; one of target `reward` expects no U")
+        return self
 
 
 def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -396,7 +396,7 @@ def test_the_malicious_forms_are_malicious(tmp_path):
     assert (tmp_path / "was-run").is_dir()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "ddqn-dt"])
 def test_the_agent_of_a_training_is_the_one_that_was_trained(name, tmp_path):
     train(request_of(name), tmp_path / "run")
     agent = load_agent(tmp_path / "run")
