@@ -29,6 +29,7 @@ LOOP = {
     "collect": 4,
     "first_collect": 14,
     "real_steps": 9,
+    "real_updates": 1,
     "practice_updates": 5,
     "sweep_states": 4,
     "sweep_pool": 6,
