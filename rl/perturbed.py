@@ -93,12 +93,12 @@ class Head:
         """The number of the highest score of each row of h, the first of equals."""
         scores = self._in_single(h, place)
         near = scores >= (scores.amax(dim=1) - 2.0 * self._error(h, place).float())[:, None]
-        rows, actions = near.nonzero(as_tuple=True)
-        if len(rows) == len(h):
-            return actions
-        weights, biases = ([part[actions] for part in parts] for parts in (self._weights, self._biases))
-        exact = ((h[rows] * _sum(weights, place)).sum(dim=1) + _sum(biases, place)).numpy()
-        return _first_best(rows.numpy(), actions.numpy(), exact)
+        rows, actions = np.divmod(np.flatnonzero(near.numpy()), near.shape[1])
+        if len(rows) > len(h):
+            weights, biases = ([part[actions] for part in parts] for parts in (self._weights, self._biases))
+            exact = (h[rows] * _sum(weights, place)).sum(dim=1) + _sum(biases, place)
+            actions = _first_best(rows, actions, exact.numpy())
+        return torch.from_numpy(actions)
 
     def _in_single(self, h: Tensor, place: Place) -> Tensor:
         """All scores in float32; along a line of the grid only one product is added to what the others come to."""
@@ -117,32 +117,33 @@ class Head:
         return bound
 
 
-def _first_best(rows: NDArray[np.int64], actions: NDArray[np.int64], scores: NDArray[np.float64]) -> Tensor:
+def _first_best(rows: NDArray[np.int64], actions: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.int64]:
     """The action of the highest score in each row; candidates come row by row, actions ascending."""
     begins = np.flatnonzero(np.diff(rows, prepend=-1))
     best = np.repeat(np.maximum.reduceat(scores, begins), np.diff(begins, append=len(rows)))
     found = np.flatnonzero(scores == best)
-    return torch.from_numpy(actions[found[np.flatnonzero(np.diff(rows[found], prepend=-1))]])
+    best_actions: NDArray[np.int64] = actions[found[np.flatnonzero(np.diff(rows[found], prepend=-1))]]
+    return best_actions
 
 
 class _MovedDqn:
     """DQN, whose target does not move, and Double DQN, whose choice in the target does."""
 
     def __init__(self, agent: Dqn, layers: Sequence[Parameters], batch: Batch) -> None:
-        self._states, actions, self._rewards, self._next_states = agent.tensors(batch)
+        states, actions, self._rewards, next_states = agent.tensors(batch)
         self._discount = agent.config.discount
         self._body, self._head = Body(layers, "head.0"), Head(layers, "head.0", actions)
-        following = agent.q(agent.target, self._next_states)
+        following = agent.q(agent.target, next_states)
         self._doubled = isinstance(agent, DoubleDqn)
         self._following = following if self._doubled else following.amax(dim=1)
+        self._states = torch.cat([states, next_states]) if self._doubled else states
 
     def __call__(self, place: Place) -> Tensor:
-        body = self._body.at(place)
+        h, n = relu_layers(self._body.at(place), "hidden", self._states), len(self._rewards)
         worth = self._following
         if self._doubled:
-            chosen = self._head.best(relu_layers(body, "hidden", self._next_states), place)
-            worth = worth.gather(1, chosen[:, None])[:, 0]
-        values = self._head.of_actions(relu_layers(body, "hidden", self._states), place)
+            worth = worth.gather(1, self._head.best(h[n:], place)[:, None])[:, 0]
+        values = self._head.of_actions(h[:n], place)
         return ((values - self._rewards - self._discount * worth) ** 2).mean()
 
 
@@ -150,18 +151,22 @@ class _MovedGan:
     """The generator's loss of Dueling GAN-DDQN."""
 
     def __init__(self, agent: GanDdqn, layers: Sequence[Parameters], batch: Batch) -> None:
-        self._states, actions, self._rewards, self._next_states = agent.tensors(batch)
-        self._noise, self._next_noise = agent.update_noise(len(actions))
+        states, actions, self._rewards, next_states = agent.tensors(batch)
+        noise, next_noise = agent.update_noise(len(actions))
+        self._states, self._noise = torch.cat([states, next_states]), torch.cat([noise, next_noise])
         self._agent, self._name = agent, "advantages.0"
         self._body, self._head = Body(layers, self._name), Head(layers, self._name, actions)
-        self._following = generated(agent.target, self._next_states, self._next_noise)
+        following = generated(agent.target, next_states, next_noise)
+        self._following = (
+            following.advantages + (following.values.mean(dim=1) - following.advantages.mean(dim=1))[:, None]
+        )
 
     def __call__(self, place: Place) -> Tensor:
-        body, config = self._body.at(place), self._agent.config
-        chosen = self._head.best(branches(body, self._next_states, self._next_noise)[1], place)
-        y = self._rewards + config.discount * self._following.of(chosen).mean(dim=1)
+        body, config, n = self._body.at(place), self._agent.config, len(self._rewards)
         value, advantage = branches(body, self._states, self._noise)
-        above_mean = self._head.of_actions(advantage, place) - self._head.mean(advantage, place)
-        z = linear(body, "particles.0", value) + above_mean[:, None]
+        chosen = self._head.best(advantage[n:], place)
+        y = self._rewards + config.discount * self._following.gather(1, chosen[:, None])[:, 0]
+        above_mean = self._head.of_actions(advantage[:n], place) - self._head.mean(advantage[:n], place)
+        z = linear(body, "particles.0", value[:n]) + above_mean[:, None]
         errors = z.mean(dim=1) - y
         return config.error_weight * (errors**2).mean() / 2.0 - judged(self._agent.critic, z).mean()

@@ -84,12 +84,12 @@ def test_ssr_make_the_utility_what_was_drawn_as_far_as_they_can():
     outcome = outcome._replace(ssr=torch.tensor([[0.5, 0.9, 1.0]]))
     mean, objective = float(outcome.utility.mean), fitted_twin().outcomes.objective
     for missing in (-0.2, 0.0, 0.1):
-        [ssr] = consistent(outcome, np.array([mean + missing]), objective)
+        ssr = consistent(outcome, np.array([mean + missing]), objective)[0]
         assert ssr.sum() == pytest.approx(2.4 + missing, abs=1e-6)
         assert (ssr[0] - 0.5) * 0.09 == pytest.approx((ssr[1] - 0.9) * 0.25, abs=1e-6)
         assert ssr[2] == 1.0
-    assert consistent(outcome, np.array([mean + 9.0]), objective).tolist() == [[1.0, 1.0, 1.0]]
-    assert consistent(outcome, np.array([mean - 9.0]), objective).tolist() == [[0.0, 0.0, 1.0]]
+    assert consistent(outcome, np.array([mean + 9.0]), objective)[0].tolist() == [1.0, 1.0, 1.0]
+    assert consistent(outcome, np.array([mean - 9.0]), objective)[0].tolist() == [0.0, 0.0, 1.0]
 
 
 def test_equal_seeds_give_equal_reports_and_a_reset_starts_again():
