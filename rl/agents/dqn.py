@@ -12,7 +12,6 @@ from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, re
 from rl.optimiser import Adam
 from rl.replay import Batch, Floats
 
-
 SMALL = 8192
 """Outputs of a head up to which torch's own product is the faster one."""
 
