@@ -1,5 +1,6 @@
 """Data sets for others: CSV for anybody, Minari for offline reinforcement learning."""
 
+import copy
 import os
 import warnings
 from collections.abc import Iterator
@@ -181,7 +182,7 @@ def _environment(scenario: Scenario, history: History) -> "EnvSpec | None":
         shipped = False
     if not shipped:
         return None
-    spec = gymnasium.spec(ID)
+    spec = copy.deepcopy(gymnasium.spec(ID))  # the registered one makes everybody's environments
     spec.kwargs = {"scenario": scenario.name, "reward": "utility", "periods": int(history.period.max())}
     return spec
 

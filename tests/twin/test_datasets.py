@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 
+import gymnasium
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -216,6 +217,12 @@ def test_the_environment_recovered_from_minari_plays_the_episode_again(folder, m
         earned.append(reward)
     np.testing.assert_array_equal(seen, episode.observations)
     assert earned == episode.rewards.tolist()
+
+
+def test_an_export_leaves_the_environments_of_others_as_they_are(folder, minari):
+    before = dict(gymnasium.spec("netsim/Slicing-v0").kwargs)
+    exporting.write_minari(folder, "tiny-v4")
+    assert gymnasium.spec("netsim/Slicing-v0").kwargs == before
 
 
 def test_a_scenario_that_does_not_ship_is_exported_without_an_environment(tmp_path, minari):
