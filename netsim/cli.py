@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netsim.studies.command import study
+
 if TYPE_CHECKING:
     from netsim.plugins import Named
     from netsim.scenario import Scenario
@@ -213,6 +215,9 @@ def list_names(what: str | None) -> None:
             click.echo(f"{heading}:")
         for name, about in listing(heading):
             click.echo(_clean(f"{'' if what else '  '}{name:<20} {about}".rstrip()))
+
+
+netsim.add_command(study)
 
 
 def _echo_json(value: object) -> None:
