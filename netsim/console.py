@@ -20,17 +20,17 @@ WIDTH = 112
 
 
 @contextmanager
-def progress_bar(hidden: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on standard error, where that is a terminal; gives what a run calls after each period."""
+def progress_bar(hidden: bool, what: str = "periods") -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on standard error, where that is a terminal; gives what is called after each of what is counted."""
     console = Console(stderr=True)
     if hidden or not console.is_terminal:
         yield None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("periods"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("periods", total=None)
+        task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 

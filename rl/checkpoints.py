@@ -43,14 +43,7 @@ class Checkpoint:
         RunError
             It holds something else.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        path = self.folder / f"{name}.safetensors"
-        try:
-            return load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise RunError(f"{path} cannot be read: {error}") from None
+        return read_arrays(self.folder / f"{name}.safetensors")
 
 
 class Checkpoints:
@@ -83,7 +76,7 @@ class Checkpoints:
                 self._sweep()
                 partial.mkdir()
                 for name, arrays in groups.items():
-                    _write_arrays(partial / f"{name}.safetensors", arrays)
+                    write_arrays(partial / f"{name}.safetensors", arrays)
                 files(partial)
                 self._seal(partial, interactions, state)
                 shutil.rmtree(place, ignore_errors=True)
@@ -162,7 +155,25 @@ def _read(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+def read_arrays(path: Path) -> Arrays:
+    """The arrays of a file of safetensors.
+
+    Raises
+    ------
+    RunError
+        It cannot be read, or holds something else.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write a file of safetensors, durably."""
     from safetensors.numpy import save
 
     _write_durably(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))

@@ -121,3 +121,75 @@ def print_trainings(figures: Sequence[Mapping[str, Any]], agents: Sequence[str |
             cells = (interval(over["utility"], 4), interval(over["share_of_best_static"], 4))
             table.add_row(f"{agent}, mean of {len(mine)} trainings", *cells, "", "")
     console.print(table)
+
+
+def print_card(card: Mapping[str, Any], out: Path | None) -> None:
+    """What a student is beside its teacher."""
+    console = _wide()
+    teacher, student, fit, simulator = (card[key] for key in ("teacher", "student", "fit", "simulator"))
+    console.print(
+        f"student of {teacher['agent']}: {fit['states']} states, {fit['steps']} steps, "
+        f"weights of step {fit['best_step']}"
+    )
+    table = Table("", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("teacher", "student"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for key in ("parameters", "parameters_without_head", "flops", "flops_without_head"):
+        label = key.replace("_", " ").replace("flops", "FLOPs per decision")
+        table.add_row(label, f"{teacher[key]:,}", f"{student[key]:,}")
+    taken = card["latency_us"]
+    for form in taken["student"]:
+        table.add_row(f"decision in {form}, us", *(number(taken[who][form], 1) for who in ("teacher", "student")))
+    table.add_row("U", *(interval(simulator["utility"][who], 4) for who in ("teacher", "student")))
+    console.print(table)
+    agreed = card["agreement"]
+    console.print(
+        f"agrees in {interval(agreed['held_out'], 4)} of {fit['held_out_states']} held-out states; the teacher chooses "
+        f"among {agreed['allocations_of_the_teacher']} there, the commonest in "
+        f"{number(agreed['of_its_commonest_alone'], 4)} of them"
+    )
+    first, last = simulator["seeds"]
+    console.print(
+        f"keeps {interval(simulator['utility_kept'], 4)} of its teacher's U on "
+        f"{escape(printable(simulator['scenario']))}, {simulator['periods']} periods on each of seeds {first} to {last}"
+    )
+    for name, figure in simulator["ssr_lost"].items():
+        console.print(f"SSR lost, {escape(printable(name))}: {interval(figure, 4)}")
+    faster = number(card["teacher_torch_over_student_numpy"], 1)
+    console.print(f"decides in numpy {faster} times as fast as the teacher in torch")
+    if out is not None:
+        console.print(f"student: {escape(printable(str(out)))}")
+
+
+def print_landscape(shown: Mapping[str, Any]) -> None:
+    """How sharp agents are, and whether flatness goes with U."""
+    console = _wide()
+    agents = shown["agents"]
+    console.print(f"{shown['transitions']['count']} transitions of {escape(printable(shown['scenario']))}")
+    headings = [f"{agent}, {group['trainings']} trainings" for agent, group in agents.items()]
+    figures = {name: [group["sharpness"][name] for group in agents.values()] for name in shown["sharpness"]}
+    console.print(_table(headings, {name: [interval(each, 2) for each in row] for name, row in figures.items()}))
+    if "flatness" not in shown:
+        return
+    console.print("rank correlation with U; below zero, flatter agents get more")
+    found = shown["flatness"]["rank_correlation"]
+    for scenario in shown["runs"][0]["utility"]:
+        console.print(escape(printable(scenario)))
+        rows = {name: [_ends(kind) for kind in each[scenario].values()] for name, each in found.items()}
+        console.print(_table(["all trainings", "within agents"], rows))
+
+
+def _table(headings: Sequence[str], rows: Mapping[str, Sequence[str]]) -> Table:
+    table = Table("", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, cells in rows.items():
+        table.add_row(name.replace("_", " "), *cells)
+    return table
+
+
+def _ends(figure: Mapping[str, Any]) -> str:
+    if figure["ci95"] is None:
+        return number(figure["mean"], 2)
+    low, high = figure["ci95"]
+    return f"{number(figure['mean'], 2)} ({number(low, 2)} .. {number(high, 2)})"

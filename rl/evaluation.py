@@ -21,6 +21,7 @@ from netsim.scenario import Scenario
 from netsim.statistics import Figure, proportion, ratio
 from rl.greedy import mean_over_seeds
 from rl.reward import Thresholds
+from rl.students import played_in
 
 Progress = Callable[[int, int], None]
 
@@ -168,6 +169,6 @@ def over_trainings(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def controller_of(target: str) -> tuple[str, Path | None]:
-    """What ``netsim evaluate`` was given: a controller's name, and the folder where it is a training's."""
+    """What ``netsim evaluate`` was given: a controller's name, and the folder where it is a training's or student's."""
     folder = Path(target)
-    return (f"agent:{target}", folder) if folder.is_dir() else (target, None)
+    return (played_in(folder)[0], folder) if folder.is_dir() else (target, None)

@@ -3,6 +3,7 @@
 Both forms take arrivals per slice and give the units per slice; they are checked to choose what the agent chooses.
 """
 
+import inspect
 import runpy
 from pathlib import Path
 from typing import Any
@@ -13,55 +14,44 @@ from numpy.typing import NDArray
 from netsim import allocations
 from netsim.errors import InputError, RunError
 from netsim.files import write_atomic
-from rl.agents import Agent
+from rl import standalone
+from rl.agents import Policy
 from rl.agents.dqn import Dqn
 from rl.agents.feature_ddqn import FeatureDdqn, features
 from rl.agents.gan_ddqn import GanDdqn
 from rl.networks import layer_names
+from rl.students import Student, parts
 
 CHECKED_STATES = 1000
 
+SOURCE = inspect.getsource(standalone)
+"""What is written as policy.py."""
+
 Layers = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 
-SOURCE = '''"""A slicing policy. Needs numpy and the file policy.npz beside it."""
 
-from pathlib import Path
+def dense(agent: Policy) -> Layers:
+    """A greedy policy as layers with ReLU between them: weights ``(out, in)`` and biases ``(out,)``.
 
-import numpy as np
-
-
-class Policy:
-    """policy(arrived) -> units per slice, for the packets that arrived per slice in the period just ended."""
-
-    def __init__(self, path=Path(__file__).with_name("policy.npz")):
-        with np.load(path) as file:
-            self.scale, self.allocations = file["scale"], file["allocations"]
-            self.layers = [(file[f"weight{i}"], file[f"bias{i}"]) for i in range(int(file["layers"]))]
-
-    def __call__(self, arrived):
-        x = (np.log1p(np.asarray(arrived, np.float64)) / self.scale).astype(np.float32)
-        for weight, bias in self.layers[:-1]:
-            x = np.maximum(weight @ x + bias, 0.0)
-        weight, bias = self.layers[-1]
-        return tuple(int(units) for units in self.allocations[np.argmax(weight @ x + bias)])
-'''
-
-
-def dense(agent: Agent) -> Layers:
-    """The greedy policy of an agent as layers with ReLU between them: weights ``(out, in)`` and biases ``(out,)``.
+    The outputs are the scores of the allocations, or of slices and units where :func:`per_slice`.
 
     Raises
     ------
     InputError
         If the agent is none of those known here.
     """
-    if isinstance(agent, Dqn):
+    if isinstance(agent, Dqn | Student):
         return [_layer(agent.parameters, name) for name in [*layer_names(agent.parameters, "hidden"), "head.0"]]
     if isinstance(agent, FeatureDdqn):
         return _dense_features(agent)
     if isinstance(agent, GanDdqn):
         return _dense_generator(agent)
     raise InputError(f"a {type(agent).__name__} cannot be exported")
+
+
+def per_slice(policy: Policy) -> bool:
+    """Whether the last layer scores units of slices, whose sums are the scores of the allocations."""
+    return isinstance(policy, Student) and policy.config.head == "factored"
 
 
 def _layer(parameters: Any, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -104,7 +94,7 @@ def _dense_generator(agent: GanDdqn) -> Layers:
     ]
 
 
-def export(agent: Agent, folder: Path, *, onnx: bool) -> dict[str, Any]:
+def export(agent: Policy, folder: Path, *, onnx: bool) -> dict[str, Any]:
     """Write ``policy.npz`` with ``policy.py``, and ``policy.onnx`` if asked for; return what was checked.
 
     Raises
@@ -132,13 +122,16 @@ def export(agent: Agent, folder: Path, *, onnx: bool) -> dict[str, Any]:
 # -- the two forms -----------------------------------------------------------------------------------------------------
 
 
-def _write_numpy(agent: Agent, layers: Layers, folder: Path) -> None:
+def _write_numpy(agent: Policy, layers: Layers, folder: Path) -> None:
     task = agent.task
     arrays: dict[str, NDArray[Any]] = {
         "layers": np.array(len(layers)),
         "scale": np.array(task.encoder.scale),
-        "allocations": allocations.enumerate_all(task.units, task.n_slices),
     }
+    if per_slice(agent):
+        arrays |= {"units": np.array(task.units), "slices": np.array(task.n_slices)}
+    else:
+        arrays["allocations"] = allocations.enumerate_all(task.units, task.n_slices)
     for i, (weight, bias) in enumerate(layers):
         arrays |= {f"weight{i}": weight, f"bias{i}": bias}
     np.savez(folder / "policy.npz", **arrays)  # type: ignore[arg-type]
@@ -151,7 +144,7 @@ def _numpy_actions(folder: Path) -> Any:
     return lambda arrived: np.array([allocations.rank(policy(row)) for row in arrived])
 
 
-def _write_onnx(agent: Agent, layers: Layers, path: Path) -> Any:
+def _write_onnx(agent: Policy, layers: Layers, path: Path) -> Any:
     """A graph from ``arrived`` (float32, ``(B, N)``) to ``action`` (int64, ``(B,)``) and ``units`` (``(B, N)``)."""
     try:
         import onnx
@@ -173,11 +166,18 @@ def _write_onnx(agent: Agent, layers: Layers, path: Path) -> Any:
     for i, (weight, bias) in enumerate(layers):
         constants |= {f"weight{i}": weight, f"bias{i}": bias}
         last = i == len(layers) - 1
-        out = "scores" if last else f"z{i}"
+        out = "outputs" if last else f"z{i}"
         nodes.append(helper.make_node("Gemm", [f"h{i}", f"weight{i}", f"bias{i}"], [out], transB=1))
         if not last:
             nodes.append(helper.make_node("Relu", [out], [f"h{i + 1}"]))
-    nodes.append(helper.make_node("ArgMax", ["scores"], ["action"], axis=1, keepdims=0))
+    if per_slice(agent):
+        constants["parts"] = parts(task.units, task.n_slices).numpy()
+        constants["slices"] = np.array([2])
+        nodes.append(helper.make_node("Gather", ["outputs", "parts"], ["addends"], axis=1))
+        nodes.append(helper.make_node("ReduceSum", ["addends", "slices"], ["scores"], keepdims=0))
+    nodes.append(
+        helper.make_node("ArgMax", ["scores" if per_slice(agent) else "outputs"], ["action"], axis=1, keepdims=0)
+    )
     nodes.append(helper.make_node("Gather", ["allocations", "action"], ["units"], axis=0))
     graph = helper.make_graph(
         nodes,
@@ -196,7 +196,7 @@ def _write_onnx(agent: Agent, layers: Layers, path: Path) -> Any:
     return lambda arrived: session.run(["action"], {"arrived": arrived.astype(np.float32)})[0]
 
 
-def _agreement(agent: Agent, actions: Any) -> float:
+def _agreement(agent: Policy, actions: Any) -> float:
     """Share of states in which a policy chooses what the agent does, or what it scores the same to six digits."""
     task = agent.task
     spread = np.random.Generator(np.random.Philox(task.seed)).uniform(0.5, 1.5, (CHECKED_STATES, task.n_slices))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 import netsim
 from netsim.scenario import Scenario
 from netsim.statistics import Figure, proportion, ratio
-from rl.agents import Agent
+from rl.agents import Policy
 
 HELD_OUT_SEED = 1 << 62
 """Seeds from here on are for evaluation while training goes on; users choose from below."""
@@ -21,6 +22,8 @@ class Played:
 
     utilities: NDArray[np.float64]
     """Mean U of each cell, shape ``(B,)``."""
+    rewards: NDArray[np.float64]
+    """Mean reward of each cell at the full-grown threshold, g = gmax, shape ``(B,)``."""
     satisfied: NDArray[np.int64]
     """Packets per cell and slice, shape ``(B, N)``."""
     resolved: NDArray[np.int64]
@@ -30,6 +33,11 @@ class Played:
     def utility(self) -> Figure:
         """Mean U, with its interval over cells."""
         return mean_over_seeds(self.utilities)
+
+    def figures(self, slice_names: Sequence[str]) -> dict[str, Any]:
+        """U and SSR per slice, with their intervals over cells, as plain values."""
+        ssr = {name: self.ssr(n).to_dict() for n, name in enumerate(slice_names)}
+        return {"utility": self.utility.to_dict(), "ssr": ssr}
 
     def ssr(self, n: int) -> Figure:
         """SSR of a slice, pooled, with its interval over cells."""
@@ -44,18 +52,20 @@ class GreedyEvaluation:
         self.scenario, self.periods = scenario, periods
         self._batch = netsim.SimulationBatch(scenario, seeds)
 
-    def play(self, agent: Agent) -> Played:
-        """Play the greedy policy of an agent from time 0."""
+    def play(self, agent: Policy) -> Played:
+        """Play the greedy policy of an agent, or a student's, from time 0."""
         columns = self._batch.reset().columns
-        total = np.zeros(len(self._batch))
+        settled = agent.task.thresholds.settled
+        total, rewards = np.zeros((2, len(self._batch)))
         satisfied, resolved = (np.zeros(columns["arrived"].shape, np.int64) for _ in range(2))
         for _ in range(self.periods):
             actions = agent.act(agent.task.encoder(columns["arrived"]))
             columns = self._batch.step([agent.task.allocation(action) for action in actions]).columns
             total += columns["utility"]
+            rewards += settled.reward(columns["utility"], 0)
             satisfied += columns["satisfied"]
             resolved += columns["satisfied"] + columns["slow"] + columns["late"] + columns["dropped"]
-        return Played(total / self.periods, satisfied, resolved)
+        return Played(total / self.periods, rewards / self.periods, satisfied, resolved)
 
 
 def mean_over_seeds(values: ArrayLike) -> Figure:

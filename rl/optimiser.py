@@ -23,6 +23,8 @@ class Adam:
         theta <- theta - rate / (1 - beta1^k) m / (sqrt(v / (1 - beta2^k)) + epsilon)
 
     followed, where there is a target network, by theta' <- theta' + target_rate (theta - theta').
+
+    Where theta is pulled towards an anchor, g + strength (theta - anchor) is in the place of g.
     """
 
     def __init__(
@@ -39,6 +41,12 @@ class Adam:
         self.gradients = parameters.like(torch.zeros_like(self._theta))
         self.first, self.second = torch.zeros_like(self._theta), torch.zeros_like(self._theta)
         self.steps = 0
+        # Without a pull any vector will do that is only read: one that is written too would hold up the loop.
+        self._anchor, self._strength = self.gradients.flat, 0.0
+
+    def pull_towards(self, anchor: Tensor, strength: float) -> None:
+        """From now on add to each gradient that of strength / 2 |theta - anchor|^2."""
+        self._anchor, self._strength = anchor.clone(), strength
 
     def reset(self) -> None:
         """Forget all moments."""
@@ -57,15 +65,18 @@ class Adam:
             self._elsewhere(rate, scale)
 
     def _on_cpu(self, rate: float, scale: float) -> None:
-        tensors = (self._theta, self.gradients.flat, self.first, self.second, self._target)
+        tensors = (self._theta, self.gradients.flat, self.first, self.second, self._target, self._anchor)
         vectors = [tensor.numpy() for tensor in tensors]
         # Constants are rounded here, once: 1 - beta rounded after the subtraction keeps all its digits.
-        constants = (rate, scale, 1.0 - self._betas[0], 1.0 - self._betas[1], EPSILON, self._target_rate)
+        shares = (1.0 - self._betas[0], 1.0 - self._betas[1])
+        constants = (rate, scale, *shares, EPSILON, self._target_rate, self._strength)
         exact = vectors[0].dtype.type
         _move(*vectors, *(exact(constant) for constant in constants))  # type: ignore[arg-type]
 
     def _elsewhere(self, rate: float, scale: float) -> None:
         g = self.gradients.flat
+        if self._strength:
+            g = g + self._strength * (self._theta - self._anchor)
         self.first.lerp_(g, 1.0 - self._betas[0])
         self.second.lerp_(g * g, 1.0 - self._betas[1])
         self._theta.addcdiv_(self.first, self.second.sqrt().mul_(scale).add_(EPSILON), value=-rate)
@@ -84,16 +95,18 @@ def _move(
     first: Vector,
     second: Vector,
     target: Vector,
+    anchor: Vector,
     rate: float,
     scale: float,
     first_share: float,
     second_share: float,
     epsilon: float,
     target_rate: float,
+    strength: float,
 ) -> None:
     """One step. Updates ``theta``, ``first``, ``second``, ``target``."""
     for i in range(theta.size):
-        g = gradient[i]
+        g = gradient[i] + strength * (theta[i] - anchor[i])
         m = first[i] + first_share * (g - first[i])
         v = second[i] + second_share * (g * g - second[i])
         first[i], second[i] = m, v

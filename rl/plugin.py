@@ -10,19 +10,19 @@ if TYPE_CHECKING:
 
 
 class Plugin:
-    """Agents: the commands train, evaluate and export, and the controller agent:RUN_DIR."""
+    """Agents: the commands that make, play and take them along, and the controllers agent:RUN_DIR and student:DIR."""
 
     @hookimpl
     def commands(self) -> "Iterable[click.Command]":
-        """``netsim train``, ``netsim evaluate``, ``netsim export``."""
+        """``netsim train``, ``evaluate``, ``export``, ``distill``, ``landscape``."""
         from rl.commands import COMMANDS
 
         return COMMANDS
 
     @hookimpl
     def controllers(self) -> Mapping[str, Callable[..., object]]:
-        """``agent:RUN_DIR``."""
-        return {"agent": _agent}
+        """``agent:RUN_DIR`` and ``student:DIR``."""
+        return {"agent": _agent, "student": _student}
 
 
 def _agent(text: str, *, scenario: object) -> object:
@@ -30,3 +30,10 @@ def _agent(text: str, *, scenario: object) -> object:
     from rl.policy import AgentController
 
     return AgentController(text, scenario=scenario)  # type: ignore[arg-type]
+
+
+def _student(text: str, *, scenario: object) -> object:
+    """A student that was distilled into a folder, written student:DIR."""
+    from rl.students import StudentController
+
+    return StudentController(text, scenario=scenario)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """A trained agent as a controller: ``agent:RUN_DIR``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,39 @@ from netsim.errors import InputError, RunError
 from netsim.hooks import hookimpl
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
-from rl.agents import Agent, Task, configured, make_agent
+from rl.agents import Agent, Policy, Task, configured, make_agent
 from rl.checkpoints import Checkpoints
 from rl.loops import parted
 from rl.records import read_manifest
 
 
-class AgentController:
+class PolicyController:
+    """A greedy policy as a controller."""
+
+    def __init__(self, policy: Policy, name: str, scenario: Scenario) -> None:
+        """Control by a policy.
+
+        Raises
+        ------
+        InputError
+            If it was trained for other slices or another number of units.
+        """
+        self.policy = policy
+        there, asked = (policy.task.n_slices, policy.task.units), (len(scenario.slices), scenario.carrier.units)
+        if there != asked:
+            raise InputError(
+                f"{name}: was trained to share {there[1]} units between {there[0]} slices, the scenario "
+                f"{scenario.name!r} has {asked[1]} units and {asked[0]} slices"
+            )
+
+    @hookimpl
+    def decide_allocation(self, report: PeriodReport) -> tuple[int, ...]:
+        """The greedy allocation."""
+        task = self.policy.task
+        return task.allocation(int(self.policy.act(task.encoder.state(report)[None])[0]))
+
+
+class AgentController(PolicyController):
     """The greedy policy of an agent that was trained in a folder, written ``agent:RUN_DIR``."""
 
     def __init__(self, text: str, *, scenario: Scenario) -> None:
@@ -27,19 +53,12 @@ class AgentController:
         InputError
             If there is none, or it was trained for other slices or another number of units.
         """
-        self.agent = load_agent(Path(text), notice=lambda line: click.echo(f"netsim: {line}", err=True))
-        there, asked = (self.agent.task.n_slices, self.agent.task.units), (len(scenario.slices), scenario.carrier.units)
-        if there != asked:
-            raise InputError(
-                f"agent {text}: was trained to share {there[1]} units between {there[0]} slices, the scenario "
-                f"{scenario.name!r} has {asked[1]} units and {asked[0]} slices"
-            )
+        super().__init__(load_agent(Path(text), notice=tell), f"agent {text}", scenario)
 
-    @hookimpl
-    def decide_allocation(self, report: PeriodReport) -> tuple[int, ...]:
-        """The agent's greedy allocation."""
-        task = self.agent.task
-        return task.allocation(int(self.agent.act(task.encoder.state(report)[None])[0]))
+
+def tell(line: str) -> None:
+    """What a user should know, on standard error."""
+    click.echo(f"netsim: {line}", err=True)
 
 
 def trained(folder: Path) -> tuple[dict[str, Any], Scenario]:
@@ -51,12 +70,35 @@ def trained(folder: Path) -> tuple[dict[str, Any], Scenario]:
         If the folder holds no training.
     """
     request = read_manifest(folder)["request"]
+    return request, scenario_of(request)
+
+
+def trained_on_one(folders: Sequence[Path]) -> tuple[list[dict[str, Any]], Scenario]:
+    """The requests of trainings, and the one scenario of all.
+
+    Raises
+    ------
+    InputError
+        A folder holds no training, or one on another scenario than the first.
+    """
+    made = [trained(folder) for folder in folders]
+    scenario = made[0][1]
+    for folder, (_, other) in zip(folders, made, strict=True):
+        if other.hash != scenario.hash:
+            raise InputError(f"{folder} was trained on another scenario than {folders[0]}; give trainings of one")
+    return [request for request, _ in made], scenario
+
+
+def scenario_of(request: Mapping[str, Any]) -> Scenario:
+    """The scenario of a request as a manifest holds it."""
     where = request["folder"]
-    return request, Scenario.from_dict(request["scenario"], Path(where) if where else None)
+    return Scenario.from_dict(request["scenario"], Path(where) if where else None)
 
 
-def load_agent(folder: Path, device: str = "cpu", notice: Callable[[str], None] = lambda text: None) -> Agent:
-    """The agent of a training as its newest whole checkpoint has it, without its memory.
+def load_agent(
+    folder: Path, device: str = "cpu", notice: Callable[[str], None] = lambda text: None, *, memory: bool = False
+) -> Agent:
+    """The agent of a training as its newest whole checkpoint has it, with its memory if asked for.
 
     Raises
     ------
@@ -76,6 +118,8 @@ def load_agent(folder: Path, device: str = "cpu", notice: Callable[[str], None] 
     agent = make_agent(name, task, configured(name, request["config"]), device)
     try:
         agent.restore(found.arrays("agent"))
+        if memory:
+            agent.memory.restore(found.arrays("replay"))
     except (KeyError, ValueError) as error:
         raise RunError(f"{found.folder} does not fit the training that it is of: {error}") from None
     return agent

@@ -9,17 +9,17 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from netsim.errors import InputError, RunError
 from netsim.files import lock, sha256, temporary, to_json, write_atomic
 from netsim.provenance import differences
 from netsim.seals import MANIFEST, Kind, all_written, intact
 from rl.board import Board
-from rl.checkpoints import Checkpoints
+from rl.checkpoints import Checkpoint, Checkpoints
 
 KIND = Kind("slicetwin-training", 1, "training", "training", "`--force` replaces the training")
 METRICS, SUMMARY, TIMING = "metrics.jsonl", "summary.json", "timing.json"
@@ -29,15 +29,22 @@ BOARD = "tensorboard"
 class Records:
     """What a training writes into its folder."""
 
-    def __init__(self, folder: Path, request: Mapping[str, Any], checkpoint_every: int) -> None:
+    def __init__(
+        self, folder: Path, request: Mapping[str, Any], checkpoint_every: int, clock: str = "interactions"
+    ) -> None:
         """Take the folder, which holds nothing or a training of the same request.
+
+        Parameters
+        ----------
+        clock
+            What checkpoints are numbered by, and the field of a line of metrics that says when it was.
 
         Raises
         ------
         InputError
             The folder cannot be written, another run is writing it, or it holds something else.
         """
-        self.folder = folder
+        self.folder, self.clock = folder, clock
         self._request = json.loads(json.dumps(request))
         self.checkpoints = Checkpoints(folder / "checkpoints", checkpoint_every)
         self._started = time.perf_counter()
@@ -73,7 +80,7 @@ class Records:
             raise RunError(f"cannot write {self.folder / METRICS}: {error.strerror or error}") from None
         try:
             if self._board is not None:
-                self._board.add(_scalars(line), line["interactions"])
+                self._board.add(_scalars(line), line[self.clock])
         except OSError as error:
             raise RunError(f"cannot write {self.folder / BOARD}: {error.strerror or error}") from None
 
@@ -93,8 +100,8 @@ class Records:
         except OSError as error:
             raise RunError(f"cannot write {path}: {error.strerror or error}") from None
 
-    def rewind(self, mark: Mapping[str, Any], interactions: int) -> None:
-        """Cut the metrics back to the mark that was made after so many interactions.
+    def rewind(self, mark: Mapping[str, Any], when: int) -> None:
+        """Cut the metrics back to the mark that was made then.
 
         Raises
         ------
@@ -106,16 +113,16 @@ class Records:
         if hashlib.sha256(content).hexdigest() != mark["sha256"]:
             raise RunError(f"{path} is not the file that was written; `--force` starts again from the beginning")
         self._metrics.truncate(mark["bytes"])
-        self._begin_board(interactions + 1)
+        self._begin_board(when + 1)
 
     def begin_again(self) -> None:
         """Empty the metrics of a training that was stopped before its first checkpoint."""
         self._metrics.truncate(0)
         self._begin_board(0)
 
-    def _begin_board(self, interactions: int) -> None:
+    def _begin_board(self, when: int) -> None:
         try:
-            self._board = Board(self.folder / BOARD, interactions)
+            self._board = Board(self.folder / BOARD, when)
         except ImportError:
             self._board = None
         except OSError as error:
@@ -152,8 +159,44 @@ class Records:
         KIND.write(self.folder, {"finished": finished, "request": self._request, "files": all_written(there)})
 
 
-def clear(folder: Path, force: bool) -> None:
-    """Refuse a folder that exists; with ``force`` empty one that holds a training, and refuse any other.
+class Resumable(Protocol):
+    """A training that goes on from its checkpoints."""
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on where a checkpoint stands."""
+
+    def run(self, progress: Any) -> dict[str, Any]:
+        """Go on to the end and return the summary."""
+
+
+def carried_out(
+    records: Records,
+    made: Callable[[Records], Resumable],
+    progress: Any,
+    notice: Callable[[str], None],
+    *,
+    resume: bool,
+) -> dict[str, Any]:
+    """The summary of a training that is kept, run to its end from its newest whole checkpoint if it has one."""
+    try:
+        training = made(records)
+        found = records.checkpoints.newest()
+        if found is None:
+            if resume:
+                notice(f"{records.folder} has no checkpoint, the training begins at the beginning")
+            records.begin_again()
+        else:
+            for line in found.skipped:
+                notice(line)
+            notice(f"going on after {found.interactions} {records.clock}")
+            training.restore(found)
+        return training.run(progress)
+    finally:
+        records.close()
+
+
+def clear(folder: Path, force: bool, noun: str = "training", names: Set[str] | None = None) -> None:
+    """Refuse a folder that exists; with ``force`` empty one of nothing but ``names``, and refuse any other.
 
     Raises
     ------
@@ -163,9 +206,10 @@ def clear(folder: Path, force: bool) -> None:
     if not os.path.lexists(folder):
         return
     if not force:
-        raise InputError(f"{folder} exists; give another --out, or --resume, or --force to replace the training in it")
-    if not folder.is_dir() or not _names(folder) <= _own_names():
-        raise InputError(f"{folder} holds other things than a training, --force does not replace them")
+        resume = "" if names else "or --resume, "
+        raise InputError(f"{folder} exists; give another --out, {resume}or --force to replace the {noun} in it")
+    if not folder.is_dir() or not _names(folder) <= (names or _own_names()):
+        raise InputError(f"{folder} holds other things than a {noun}, --force does not replace them")
     descriptor = lock(folder)
     try:
         shutil.rmtree(folder)

@@ -55,6 +55,11 @@ class Thresholds:
         """
         return min(self.gmin + self.sigma * step, self.gmax)
 
+    @property
+    def settled(self) -> "Thresholds":
+        """The same at their final value from the start, g = gmax."""
+        return Thresholds(self.gmax, self.gmax, 0.0)
+
     def reward(self, utility: ArrayLike, step: int) -> NDArray[np.float64]:
         """0 below g(t), 1 up to gmax, 1 + (U - gmax) / 2 from there on; same shape as ``utility``, NaN where it is.
 

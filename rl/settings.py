@@ -12,9 +12,10 @@ Config = TypeVar("Config", bound=BaseModel)
 
 
 def settings_of(owner: str, config: type[Config], texts: Iterable[str]) -> Config:
-    """A configuration with some fields given as ``key=value``; a value with commas is a sequence, ``64,`` of one.
+    """A configuration with some fields given as ``key=value``.
 
-    A key with dots is a field of a part: ``twin.outcome.members=5``.
+    A value with commas is a sequence, ``64,`` of one; ``none`` is ``None``. A key with dots is a field of a part:
+    ``twin.outcome.members=5``.
 
     Raises
     ------
@@ -26,8 +27,14 @@ def settings_of(owner: str, config: type[Config], texts: Iterable[str]) -> Confi
         key, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"{owner}: a setting is written key=value, got {text!r}")
-        _put(owner, given, key, value.removesuffix(",").split(",") if "," in value else value)
+        _put(owner, given, key, _value(value))
     return checked(owner, config, given)
+
+
+def _value(text: str) -> str | list[str] | None:
+    if text.lower() == "none":
+        return None
+    return text.removesuffix(",").split(",") if "," in text else text
 
 
 def _put(owner: str, given: dict[str, Any], key: str, value: Any) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 import netsim
-from netsim.errors import RunError
+from netsim.errors import InputError, RunError
 from netsim.provenance import versions
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
@@ -26,7 +26,7 @@ from rl.interrupts import held_back
 from rl.learner import LearningController
 from rl.loops import Loop, loops, parted
 from rl.networks import single_thread
-from rl.records import Records, clear, finished_summary
+from rl.records import Records, carried_out, clear, finished_summary
 
 Whole = Annotated[int, Field(ge=1)]
 
@@ -63,16 +63,26 @@ class Request:
     seed: int
     device: str = "cpu"
     loop: BaseModel | None = None
-    """Settings of the loop that the agent's name ends in."""
+    """Settings of the loop that the agent's name ends in; without them its defaults."""
+
+    def __post_init__(self) -> None:
+        """Fill in the settings of a loop that none are given for.
+
+        Raises
+        ------
+        InputError
+            There is no such agent, or settings are given for a loop that it is not in.
+        """
+        _, around = parted(self.agent)
+        if around is None and self.loop is not None:
+            raise InputError(f"agent {self.agent!r} runs in no loop, and settings of one are given")
+        if around is not None and self.loop is None:
+            object.__setattr__(self, "loop", loops()[around].Config())
 
     def to_dict(self) -> dict[str, Any]:
         """As the manifest holds it."""
         return {
-            "scenario": self.scenario.to_dict(),
-            "scenario_hash": self.scenario.hash,
-            # Where the files are that the scenario names; one that names none is the same wherever it lies.
-            "folder": str(self.scenario.folder) if self.scenario.files() else None,
-            "files": self.scenario.files(),
+            **identified(self.scenario),
             "agent": self.agent,
             "config": self.config.model_dump(mode="json"),
             **({} if self.loop is None else {"loop": self.loop.model_dump(mode="json")}),
@@ -81,6 +91,17 @@ class Request:
             "device": self.device,
             "versions": versions("torch", "safetensors"),
         }
+
+
+def identified(scenario: Scenario) -> dict[str, Any]:
+    """A scenario as a manifest holds it."""
+    return {
+        "scenario": scenario.to_dict(),
+        "scenario_hash": scenario.hash,
+        # Where the files are that the scenario names; one that names none is the same wherever it lies.
+        "folder": str(scenario.folder) if scenario.files() else None,
+        "files": scenario.files(),
+    }
 
 
 class Window:
@@ -175,8 +196,10 @@ class Training:
 
     def _refuse_nan(self) -> None:
         loss = self.controller.loss
-        # A gradient that is not finite leaves a weight that is not, and so does a loss.
-        if loss is not None and not (math.isfinite(loss) and math.isfinite(float(self.agent.parameters.flat.sum()))):
+        # A gradient that is not finite leaves a weight that is not, and so does a loss. Weights may also come from a
+        # loop's other agent, before there is any loss.
+        finite = loss is None or math.isfinite(loss)
+        if not (finite and math.isfinite(float(self.agent.parameters.flat.sum()))):
             at = f"interaction {self.controller.interactions}, seed {self.request.seed}"
             raise RunError(
                 f"{self.request.agent}: the loss is {loss} or a weight is not finite at {at}; training stopped. The "
@@ -213,12 +236,7 @@ class Training:
 
     def evaluate(self) -> dict[str, Any]:
         """Figures of the greedy policy on the held-out seeds."""
-        played = self._evaluation.play(self.agent)
-        names = self.request.scenario.slice_names
-        return {
-            "utility": played.utility.to_dict(),
-            "ssr": {name: played.ssr(n).to_dict() for n, name in enumerate(names)},
-        }
+        return self._evaluation.play(self.agent).figures(self.request.scenario.slice_names)
 
     def _finish(self) -> dict[str, Any]:
         names = self.request.scenario.slice_names
@@ -280,8 +298,8 @@ def _controller(request: Request, task: Task) -> Loop:
         agent = make_agent(name, task, request.config, request.device)
         return LearningController(agent, request.training.updates_per_interaction)
     kind = loops()[loop]
-    settings = kind.Config() if request.loop is None else request.loop
-    return kind(request.scenario, task, name, request.config, settings, request.device)
+    assert request.loop is not None
+    return kind(request.scenario, task, name, request.config, request.loop, request.device)
 
 
 def train(
@@ -322,18 +340,4 @@ def train(
     elif (finished := finished_summary(out, request.to_dict())) is not None:
         return finished
     records = Records(out, request.to_dict(), request.training.checkpoint_every)
-    try:
-        training = Training(request, records)
-        found = records.checkpoints.newest()
-        if found is None:
-            if resume:
-                notice(f"{out} has no checkpoint, the training begins at the beginning")
-            records.begin_again()
-        else:
-            for line in found.skipped:
-                notice(line)
-            notice(f"going on after {found.interactions} interactions")
-            training.restore(found)
-        return training.run(progress)
-    finally:
-        records.close()
+    return carried_out(records, lambda kept: Training(request, kept), progress, notice, resume=resume)

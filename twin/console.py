@@ -1,6 +1,7 @@
-"""What data sets and what-ifs show."""
+"""What data sets, what-ifs and the fidelity of twins show."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -12,6 +13,7 @@ from netsim.console import WIDTH, interval, number
 from netsim.faults import printable
 
 if TYPE_CHECKING:
+    from twin.fidelity import Fidelity
     from twin.whatif import WhatIf
 
 _QUANTILES = ("min", "p5", "p50", "p95", "max")
@@ -90,6 +92,111 @@ def _label(name: str) -> str:
 
 def _digits(name: str) -> int:
     return _LABELS[name.partition(".")[0]][1]
+
+
+# -- fidelity ----------------------------------------------------------------------------------------------------------
+
+
+_ASPECTS = {
+    "state": "arrivals, one period ahead",
+    "ssr": "SSR, one period ahead",
+    "utility": "U, one period ahead",
+    "uncertainty": "intervals of U",
+    "distribution": "U drawn under each allocation",
+    "ranking": "rank correlation of allocations",
+    "control": "the allocation it thinks best",
+}
+
+
+def print_fidelity(found: "Fidelity") -> None:
+    """The scores of a twin, and the figures that they are made of."""
+    console, told = wide(), found.to_dict()
+    console.print(f"{safe(found.held_out)}: {found.groups} groups of {counted(found.periods, 'period')} at random")
+    table = table_of("score: 1 the truth, 0 what is so on the whole", "score")
+    for name, figure in told["scores"].items():
+        table.add_row(_ASPECTS[name], interval(figure, 3))
+    console.print(table)
+    console.print(_error_table(told["errors"]))
+    console.print(_spread_table(told["coverage"], told["distances"]))
+    console.print(_control_table(told["control"]))
+
+
+def _error_table(errors: Mapping[str, Any]) -> Table:
+    table = table_of("error", "RMSE", "absolute", *(f"skill {k} ahead" for k in errors))
+    for name, one in errors["1"].items():
+        skills = (interval(each[name]["skill"], 3) for each in errors.values())
+        table.add_row(safe(name), interval(one["rmse"], 4), interval(one["mae"], 4), *skills)
+    return table
+
+
+def _spread_table(coverage: Mapping[str, Any], distances: Mapping[str, Any]) -> Table:
+    """Coverage in percent, and distances in standard deviations."""
+    headings = ("50 % intervals cover, %", "90 %", "distance of the twin", "of two simulator runs")
+    table = table_of("spread", *headings)
+    for name, each in distances.items():
+        held = [_percent(coverage[name][level]) if name in coverage else "-" for level in ("0.5", "0.9")]
+        table.add_row(safe(name), *held, interval(each["twin"], 3), interval(each["simulator"], 3))
+    return table
+
+
+def _percent(figure: Mapping[str, Any]) -> str:
+    ends = figure["ci95"] and [100 * end for end in figure["ci95"]]
+    return interval({"mean": 100 * figure["mean"], "ci95": ends}, 1)
+
+
+def _control_table(control: Mapping[str, Any]) -> Table:
+    table = table_of("control", "units", "U of the simulator")
+    for name, key in (("best static", "best_static"), ("the twin's best", "twin_best")):
+        table.add_row(name, ",".join(map(str, control[key])), interval(control[f"{key}_utility"], 4))
+    table.add_row("regret, % of best static", "", interval(control["regret_percent"], 2))
+    table.add_row("rank correlation, all", "", interval(control["rank_correlation"], 3))
+    table.add_row("rank correlation, near the best", "", interval(control["rank_correlation_near_best"], 3))
+    return table
+
+
+# -- learning from data -----------------------------------------------------------------------------------------------
+
+
+def print_offline(summary: Mapping[str, Any], out: Path | None) -> None:
+    """What learning from a data set came to."""
+    console = wide()
+    ledger, greedy = summary["ledger"], summary["greedy"]
+    method = "" if summary["method"] == "plain" else f" ({summary['method']})"
+    told = counted(ledger["real_interactions"], "recorded transition")
+    imagined = f", {ledger['imagined_transitions']} imagined" if ledger["imagined_transitions"] else ""
+    console.print(
+        f"{summary['agent']}{method} on {safe(summary['scenario'])}, seed {summary['seed']}: {told}{imagined}, "
+        f"{ledger['gradient_steps']} updates"
+    )
+    table = table_of("", "U", "reward", *(f"SSR {safe(name)}" for name in greedy["ssr"]))
+    figures = [greedy["utility"], greedy["reward"], *greedy["ssr"].values()]
+    table.add_row("greedy, held-out seeds", *(interval(figure, 4) for figure in figures))
+    console.print(table)
+    if out is not None:
+        console.print(f"results: {safe(str(out))}")
+
+
+def print_ope(shown: Mapping[str, Any]) -> None:
+    """What policies are worth as data have it, beside the simulator, and the errors over policies."""
+    console = wide()
+    first, last = shown["seeds"]
+    data = shown["data"]
+    console.print(
+        f"{safe(shown['scenario'])}: U of a period, from {counted(data['transitions'], 'transition')} of "
+        f"{safe(', '.join(data['controllers']) or 'an unknown controller')}; the simulator, {shown['periods']} periods "
+        f"on each of seeds {first} to {last}"
+    )
+    table = table_of("policy", "simulator", "fitted Q", "twin")
+    for row in shown["policies"]:
+        told = [number(row[way], 4) for way in ("fitted_q", "twin")]
+        table.add_row(safe(row["run"]), interval(row["simulator"], 4), *told)
+    console.print(table)
+    table = table_of("over policies", "bias", "root mean square", "rank correlation", "regret")
+    for label, way in (("fitted Q", "fitted_q"), ("twin", "twin")):
+        found = shown["errors"][way]
+        square, regret = (number(found[name], 4) for name in ("root_mean_square", "regret"))
+        table.add_row(label, interval(found["bias"], 4), square, interval(found["rank_correlation"], 2), regret)
+    console.print(table)
 
 
 # -- shared ------------------------------------------------------------------------------------------------------------

@@ -78,6 +78,7 @@ class DualLoop:
         self._state: Floats = np.zeros(task.n_slices, np.float32)
         self._playing: Play | None = None
         self._decided: tuple[int, ...] = ()
+        self._asked = False
 
     def _imagined_task(self) -> Task:
         """What agent 2 is rewarded by: as agent 1, by the final threshold, or as the twin says."""
@@ -90,18 +91,20 @@ class DualLoop:
     @hookimpl
     def decide_allocation(self) -> tuple[int, ...]:
         """The next period's units per slice."""
-        if self._playing is None:  # at the beginning, or where a checkpoint stood
+        if self._playing is None:  # at the beginning, where a checkpoint stood, or after another's period
             self._playing = self._algorithm_1()
             self._decided = next(self._playing)
+        self._asked = True
         return self._decided
 
     @hookimpl
     def period_ended(self, report: PeriodReport) -> None:
         """Go on with Algorithm 1 until the next allocation is to be decided."""
-        if self._playing is None:
-            self._state = self._task.encoder.state(report)
-        else:
+        if self._playing is not None and self._asked:
             self._decided = self._playing.send(report)
+        else:  # nobody asked: period 0, or one that another controller decided
+            self._playing, self._state = None, self._task.encoder.state(report)
+        self._asked = False
 
     @property
     def epsilon(self) -> float:
@@ -144,6 +147,7 @@ class DualLoop:
             return
         self._spent["alarms"] += 1
         self._log.keep(self._watch.alarm.lasted_periods)
+        self._watch.end()
         self.twin = None
         for agent in (self.agent, self.second):
             agent.memory.forget()
@@ -172,7 +176,8 @@ class DualLoop:
         """Line 4: fit the twin to what was recorded (eq. 7)."""
         settings, place = self.settings, self._place
         experience = self._log.experience().last(settings.memory)
-        rewards = self._task.thresholds.reward(experience.utility, self.interactions)
+        thresholds = _rewarded(self._task, settings.twin_threshold).thresholds
+        rewards = thresholds.reward(experience.utility, self.interactions)
         with self._timed("twin_fit"):
             self.twin = DigitalTwin.fit(
                 experience,

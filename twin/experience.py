@@ -126,7 +126,8 @@ class Log:
         outcomes = {name: np.array([row[3][i] for row in self._rows]) for i, name in enumerate(_OF_REPORT)}
         for name in _OF_REPORT[:4]:
             outcomes[name] = outcomes[name].astype(np.float32).reshape(-1, self._n)
-        begins = np.arange(len(self)) == 0
+        begins = np.ones(len(self), bool)
+        begins[1:] = (states[1:] != next_states[:-1]).any(axis=1)  # another controller decided between
         return {"states": states, "shares": shares, "next_states": next_states, "begins": begins, **outcomes}
 
     def restore(self, arrays: Arrays) -> None:

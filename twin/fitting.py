@@ -52,6 +52,16 @@ class FitReport:
     loss: float
     """Held-out loss of those weights."""
 
+    def to_array(self) -> NDArray[np.float64]:
+        """To be kept with the weights."""
+        return np.array([self.steps, self.best_step, self.loss])
+
+    @classmethod
+    def from_array(cls, kept: NDArray[np.float64]) -> "FitReport":
+        """What :meth:`to_array` gave."""
+        steps, best_step, loss = map(float, kept)
+        return cls(int(steps), int(best_step), loss)
+
 
 def split(rows: int, share: float) -> int:
     """Where the held-out tail begins: at least one transition on either side where there are two."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -32,7 +33,8 @@ def keep(folder: Path, twin: DigitalTwin, scenario: Scenario, about: Mapping[str
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise InputError(f"{folder} is not empty; give another --out")
-        save_file(twin.to_arrays(), folder / WEIGHTS)
+        arrays = {name: np.ascontiguousarray(array) for name, array in twin.to_arrays().items()}  # else they scramble
+        save_file(arrays, folder / WEIGHTS)
         content = {
             "scenario": scenario.to_dict(),
             "scenario_hash": scenario.hash,

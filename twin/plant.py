@@ -1,7 +1,7 @@
 """A fitted twin as a plant: what controls or learns from a simulation can be put on it unchanged."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import ndtri
+from torch import Tensor
 
-from netsim import allocations
+from netsim import allocations, sla
 from netsim.errors import InputError
 from netsim.report import IntArray, PeriodReport
 from netsim.scenario import Scenario
@@ -25,12 +26,20 @@ CHANCES = "twin-plant"
 """Purpose of random draws."""
 
 
-@dataclass
-class _Context:
-    """What came before the present period."""
+class _Past:
+    """The newest transitions before the present period, as many as a state model reads."""
 
-    states: list[Floats]
-    shares: list[Floats]
+    def __init__(self, states: Iterable[Floats], shares: Iterable[Floats], length: int) -> None:
+        self._rows = deque(zip(states, shares, strict=True), maxlen=length)
+
+    def add(self, state: Floats, shares: Floats) -> None:
+        """The present period has become past."""
+        self._rows.append((state, shares))
+
+    def tensors(self, n: int) -> tuple[Tensor, Tensor, Tensor]:
+        """States, shares, both of shape ``(1, L, N)``, and that they are there."""
+        rows = torch.from_numpy(np.array(self._rows, np.float32).reshape(-1, 2, n))
+        return rows[None, :, 0], rows[None, :, 1], torch.ones(1, len(rows), dtype=torch.bool)
 
 
 class LearnedPlant:
@@ -73,7 +82,7 @@ class LearnedPlant:
         [u] = draws.uniform(self.seed, CHANCES, 0, 1, "start")
         place = np.array([int(u * len(self._twin.starts))])
         states, shares, there = (each[0] for each in self._twin.starts.contexts(place))
-        self._past = _Context(list(states[there].numpy()), list(shares[there].numpy()))
+        self._past = _Past(states[there].numpy(), shares[there].numpy(), self._twin.config.state.context)
         self._state, self._period = self._twin.starts.states[place[0]], -1
         self._pending = np.zeros(self._n, np.int64)
         return self.step(self.scenario.initial_allocation)
@@ -92,8 +101,7 @@ class LearnedPlant:
         shares: Floats = np.asarray(np.array(units) / self._units, np.float32)
         self._period += 1
         outcome, utility, following = self._imagine(shares)
-        self._past.states.append(self._state)
-        self._past.shares.append(shares)
+        self._past.add(self._state, shares)
         self._state = following
         return self._report(units, outcome, utility, following)
 
@@ -108,7 +116,7 @@ class LearnedPlant:
         history = History.of(reports, self._units)
         states = self._twin.encoder(history.arrived)
         shares = np.asarray(history.shares, np.float32)
-        self._past = _Context(list(states[:-1]), list(shares[1:]))
+        self._past = _Past(states[:-1], shares[1:], self._twin.config.state.context)
         self._state, self._period = states[-1], reports[-1].period
         self._pending = reports[-1].pending.copy()
 
@@ -117,12 +125,7 @@ class LearnedPlant:
     def _imagine(self, shares: Floats) -> tuple[Outcome, float, Floats]:
         """The outcome, U, and the state that follows."""
         state, given = torch.from_numpy(self._state[None]), torch.from_numpy(shares[None])
-        length = self._twin.config.state.context
-        states, past = (
-            torch.from_numpy(np.array(each[len(each) - min(length, len(each)) :], np.float32).reshape(1, -1, self._n))
-            for each in (self._past.states, self._past.shares)
-        )
-        memory = self._twin.states.begin(states, past, torch.ones(states.shape[:2], dtype=torch.bool))
+        memory = self._twin.states.begin(*self._past.tensors(self._n))
         following = self._twin.states.advance(memory, state, given)
         outcome = self._twin.outcomes.predict(state, given)
         if not self._sampled:
@@ -138,7 +141,9 @@ class LearnedPlant:
         pending = np.minimum(backlog, self._pending + arrived)
         resolved = self._pending + arrived - pending
         objective = self._twin.outcomes.objective
-        ssr = consistent(outcome, utility, objective)
+        idle = resolved == 0
+        ssr = np.where(idle, 1.0, consistent(outcome, np.array([utility]), objective)[0])
+        latency_mean_ms = np.where(idle, np.nan, outcome.latency_mean_ms[0].double().numpy())
         se = (float(outcome.se_capacity), float(outcome.se_carried))
         satisfied = np.rint(resolved * ssr).astype(np.int64)
         self._pending = pending
@@ -151,11 +156,11 @@ class LearnedPlant:
             "dropped": nothing,
             "pending": pending,
             "ssr": ssr,
-            "idle": resolved == 0,
+            "idle": idle,
             "backlog_packets": backlog,
             "backlog_bits": np.rint(outcome.backlog_bits[0].double().numpy()).astype(np.int64),
             "departed": resolved,
-            "latency_mean_ms": outcome.latency_mean_ms[0].double().numpy(),
+            "latency_mean_ms": latency_mean_ms,
             "latency_p50_ms": unknown,
             "latency_p99_ms": unknown,
             "latency_max_ms": unknown,
@@ -172,23 +177,24 @@ class LearnedPlant:
             time_s=(self._period + 1) * self.scenario.control.period_ns / 1e9,
             slices=self.scenario.slice_names,
             allocation=units,
-            utility=objective.alpha * se[int(objective.carried)] + float(np.array(objective.weights) @ ssr),
+            utility=float(sla.utility(objective.alpha, se[objective.carried], np.array(objective.weights), ssr)),
             se_capacity=se[0],
             se_carried=se[1],
             **columns,
         )
 
 
-def consistent(outcome: Outcome, utility: float, objective: Objective) -> Floats:
-    """SSR that make U what was drawn, as far as they can: shape ``(N,)``.
+def consistent(outcome: Outcome, utilities: NDArray[np.float64], objective: Objective) -> NDArray[np.float64]:
+    """SSR that make U what was drawn for each of B periods, as far as they can: shape ``(B, N)``.
 
     What U differs from its mean by is laid upon the slices by how uncertain their SSR is, p (1 - p).
     """
-    ssr = outcome.ssr[0].double().numpy()
+    ssr = outcome.ssr.double().numpy()
     weights, room = np.array(objective.weights), ssr * (1.0 - ssr)
-    total = float(weights @ room)
-    missing = utility - float(outcome.utility.mean)
-    moved: Floats = np.clip(ssr + (missing / total * room if total > 0.0 else 0.0), 0.0, 1.0)
+    total = room @ weights
+    missing = utilities - outcome.utility.mean.double().numpy()
+    each = np.divide(missing, total, out=np.zeros_like(total), where=total > 0.0)
+    moved: NDArray[np.float64] = np.clip(ssr + each[:, None] * room, 0.0, 1.0)
     return moved
 
 
@@ -206,6 +212,8 @@ def load_plant(text: str, scenario: Scenario) -> LearnedPlant:
     InputError
         The folder holds no twin, or one of another network.
     """
+    from rl.networks import single_thread
     from twin.keeping import load_twin
 
+    single_thread()  # also so that a seed gives the same reports on any number of cores
     return LearnedPlant(scenario, load_twin(Path(text), scenario))

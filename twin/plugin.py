@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class Plugin:
-    """The digital twin: commands to collect data, to fit twins and to ask them, and the plant twin:DIR."""
+    """The digital twin: commands to collect data, to fit and ask twins, to learn from data, and the plant twin:DIR."""
 
     @hookimpl
     def commands(self) -> "Iterable[click.Command]":
-        """``netsim collect``, ``netsim dataset``, ``netsim twin``, ``netsim whatif``."""
+        """``netsim collect``, ``dataset``, ``twin``, ``whatif``, ``offline``, ``offline-figure`` and ``ope``."""
         from twin.commands import COMMANDS
 
         return COMMANDS

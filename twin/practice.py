@@ -11,7 +11,7 @@ from rl.replay import Floats, Transitions
 from rl.reward import Thresholds
 from twin.digital_twin import DigitalTwin
 from twin.imagination import Rollouts, Sweeps
-from twin.loop_config import DualLoopConfig
+from twin.loop_config import PracticeConfig
 
 CHOICES = "twin-choices"
 """Purpose of random draws."""
@@ -32,7 +32,7 @@ class Practice:
     """One agent's learning in one twin."""
 
     def __init__(
-        self, twin: DigitalTwin, agent: Agent, settings: DualLoopConfig, shares: Floats, step: int, whose: str
+        self, twin: DigitalTwin, agent: Agent, settings: PracticeConfig, shares: Floats, step: int, whose: str
     ) -> None:
         """Prepare.
 

@@ -31,7 +31,7 @@ class Watch:
         self._reference: list[NDArray[np.float64]] = []
         self._past: list[tuple[Floats, Floats]] = []
         self.alarm: Alarm | None = None
-        """The change that was noticed, until :meth:`begin`."""
+        """The change that was noticed, until :meth:`begin` or :meth:`end`."""
 
     @property
     def alarmed(self) -> bool:
@@ -41,7 +41,8 @@ class Watch:
     def begin(self, twin: DigitalTwin, experience: Experience) -> None:
         """Watch from now on against a twin that was just fitted to an experience."""
         self._twin, self._detector, self.alarm = twin, None, None
-        tail = np.arange(split(len(experience), twin.config.outcome.fit.held_out_share), len(experience))
+        held_out = (each.fit.held_out_share for each in (twin.config.state, twin.config.outcome))
+        tail = np.arange(max(split(len(experience), share) for share in held_out), len(experience))
         memory = twin.states.begin(*twin.starts.contexts(tail))
         states, shares = torch.from_numpy(experience.states[tail]), torch.from_numpy(experience.shares[tail])
         rows = _residuals(twin, memory, states, shares, experience.utility[tail], experience.next_states[tail])
@@ -49,6 +50,11 @@ class Watch:
         length = twin.config.state.context
         recent = slice(max(0, len(experience) - length), None)
         self._past = list(zip(experience.states[recent], experience.shares[recent], strict=True))
+
+    def end(self) -> None:
+        """Watch nothing until there is another twin."""
+        self._twin, self._detector, self.alarm = None, None, None
+        self._reference, self._past = [], []
 
     def see(self, state: Floats, shares: Floats, utility: float, next_state: Floats) -> None:
         """Compare a period with what was expected of it."""

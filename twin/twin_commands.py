@@ -1,8 +1,12 @@
 """``netsim twin``: fitting a twin to recorded data, and how true it is."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from twin.fidelity import Fidelity
 
 
 @click.group()
@@ -50,3 +54,75 @@ def fit(
         click.echo(to_json(about), nl=False)
     else:
         click.echo(f"{out}: a twin of {scenario.name}, fitted to {len(experience)} transitions")
+
+
+@twin.command()
+@click.argument("run_dir", metavar="RUN_DIR", type=click.Path(path_type=Path))
+@click.option("--seeds", type=click.IntRange(1, 1000), default=10, show_default=True, metavar="N", help="Held out.")
+@click.option("--seed", type=click.IntRange(0, (1 << 62) - 1), metavar="S", help="The first; else far from all others.")
+@click.option("--periods", type=click.IntRange(2, 10**6), default=200, show_default=True, metavar="N", help="A seed.")
+@click.option(
+    "--held-periods",
+    type=click.IntRange(1, 10**6),
+    default=40,
+    show_default=True,
+    metavar="N",
+    help="A seed and allocation.",
+)
+@click.option("--data", type=click.Path(path_type=Path), metavar="DATASET", help="Instead: what follows this record.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="For fidelity.json and figures.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def fidelity(
+    run_dir: Path,
+    seeds: int,
+    seed: int | None,
+    periods: int,
+    held_periods: int,
+    data: Path | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure how true the twin in RUN_DIR is, a folder of `netsim twin fit` or a training of an agent in -dt.
+
+    The simulator runs seeds that the twin has not learned from: PERIODS of each at random, and HELD-PERIODS of up to
+    200 allocations, among them those near the best static one and near the twin's best. With --data, the data set that
+    the twin was fitted to, the same network goes on instead from where its record ends, in ten blocks as long as that.
+    """
+    from netsim.beststatic import best_static
+    from netsim.console import progress_bar
+    from netsim.files import to_json
+    from rl.networks import single_thread
+    from twin.console import print_fidelity
+    from twin.fidelity import fidelity as measured
+    from twin.heldout import FIRST_SEED, LaterOn, Network, OtherSeeds
+    from twin.keeping import twin_of
+    from twin.predicting import OfTwin
+
+    single_thread()
+    made, scenario = twin_of(run_dir)
+    first = FIRST_SEED if seed is None else seed
+    network: Network = OtherSeeds(scenario, made.encoder, tuple(range(first, first + seeds)))
+    if data is not None:
+        network = LaterOn(data, scenario, made.encoder)
+    with progress_bar(hidden=as_json) as progress:
+        best = best_static(scenario, progress)
+    found = measured(OfTwin(made, first), network, best, periods, held_periods)
+    if out is not None:
+        _write(found, out)
+    if as_json:
+        click.echo(to_json(found.to_dict()), nl=False)
+    else:
+        print_fidelity(found)
+
+
+def _write(found: "Fidelity", out: Path) -> None:
+    from netsim.errors import InputError
+    from netsim.files import to_json, write_atomic
+    from twin.fidelity_figures import draw
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomic(out / "fidelity.json", to_json(found.to_dict()))
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror or error}") from None
+    draw(found, out)

@@ -54,6 +54,6 @@ def whatif(
 
 
 def _twin(text: str) -> "Callable[[Scenario], Continuing]":
-    from twin.plant import load_plant  # type: ignore[import-not-found, unused-ignore]  # not in every build
+    from twin.plant import load_plant
 
     return lambda scenario: load_plant(text, scenario)

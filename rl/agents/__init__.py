@@ -5,7 +5,7 @@ from typing import Any
 
 from netsim.errors import InputError
 from netsim.loadobject import suggestion
-from rl.agents.base import Agent, AgentConfig, Task
+from rl.agents.base import Agent, AgentConfig, Policy, Task
 from rl.agents.ddqn import DoubleDqn
 from rl.agents.dqn import Dqn
 from rl.agents.feature_ddqn import FeatureDdqn
@@ -17,7 +17,7 @@ AGENTS: Mapping[str, type[Dqn | GanDdqn | FeatureDdqn]] = {
 }
 """Name -> class of each agent."""
 
-__all__ = ["AGENTS", "Agent", "AgentConfig", "Task", "configured", "make_agent"]
+__all__ = ["AGENTS", "Agent", "AgentConfig", "Policy", "Task", "configured", "make_agent"]
 
 
 def configured(name: str, settings: Mapping[str, Any]) -> AgentConfig:

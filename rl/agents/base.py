@@ -99,12 +99,23 @@ def _table(units: int, n: int) -> list[tuple[int, ...]]:
     return [tuple(row) for row in allocations.enumerate_all(units, n).tolist()]
 
 
+class Policy(Protocol):
+    """A greedy policy: that of an agent, or of a student of one."""
+
+    task: Task
+
+    def scores(self, states: Floats) -> Floats:
+        """What every allocation is worth, shape ``(B, actions)``, for states of shape ``(B, N)``."""
+
+    def act(self, states: Floats) -> NDArray[np.int64]:
+        """The number of the allocation with the highest score for each state, shape ``(B,)``."""
+
+
 @runtime_checkable
-class Agent(Protocol):
+class Agent(Policy, Protocol):
     """What training, the loops of a digital twin and evaluation know of an agent."""
 
     name: ClassVar[str]
-    task: Task
     memory: Replay
     parameters: Parameters
     """What is learned: the weights that eq. 8 averages and a policy is exported from."""
@@ -133,6 +144,16 @@ class Agent(Protocol):
     def learn(self, batch: Batch) -> float:
         """One gradient step on the given transitions; the loss."""
 
+    def learn_cautiously(self, batch: Batch, caution: float, values: float = 1.0) -> float:
+        """One gradient step on the given transitions of values loss + caution mean (log sum_b exp Q(s, b) - Q(s, a)).
+
+        The second term lowers what was not done: conservative Q-learning (Kumar et al., 2020), or with ``values`` 0 the
+        cross-entropy of cloning the behaviour. Returned is the sum of both, the loss as :meth:`learn` tells it.
+        """
+
+    def pull_towards(self, anchor: Tensor, strength: float) -> None:
+        """From now on every step is on strength / 2 |parameters - anchor|^2 too (eq. 13)."""
+
     def sweep(self, states: Floats, rewards: Floats, next_states: Floats) -> float:
         """One gradient step on every allocation of B states, B at most the batch size; the mean squared error.
 
@@ -160,6 +181,8 @@ class Agent(Protocol):
 class Learner:
     """What the agents share: memory, sampling, rewards, and keeping tensors."""
 
+    _adam: Adam
+
     def __init__(
         self, task: Task, config: AgentConfig, device: str, whose: str, dtype: torch.dtype = torch.float32
     ) -> None:
@@ -167,7 +190,7 @@ class Learner:
         self.device, self.dtype = torch.device(device), dtype
         self.memory = Replay(config.replay_capacity, task.n_slices)
         self.updates = 0
-        self._whose = whose
+        self.whose = whose
         self._settings = config
         self._sampling = draws.Uniforms(task.seed, draws.REPLAY, config.batch_size, whose)
 
@@ -188,6 +211,10 @@ class Learner:
         rewards = self.task.thresholds.reward(transitions.utilities, step).astype(np.float32)
         return Batch(transitions.states, transitions.actions, rewards, transitions.next_states)
 
+    def pull_towards(self, anchor: Tensor, strength: float) -> None:
+        """From now on every step is on strength / 2 |parameters - anchor|^2 too (eq. 13)."""
+        self._adam.pull_towards(anchor.to(self.device), strength)
+
     def tensors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """States, actions, rewards and next states on the agent's device."""
         states, actions, rewards, next_states = (self.tensor(array) for array in batch)
@@ -204,7 +231,6 @@ class ValueLearner(Learner):
 
     parameters: Parameters
     target: Parameters
-    _adam: Adam
 
     # -- parameters --------------------------------------------------------------------------------------------------
 
@@ -227,6 +253,18 @@ class ValueLearner(Learner):
     def _tensors(self) -> dict[str, Tensor]:
         moments = {f"adam.{name}": tensor for name, tensor in self._adam.tensors().items()}
         return {"parameters": self.parameters.flat, "target": self.target.flat, **moments}
+
+
+def surprise(q: Tensor, actions: Tensor) -> tuple[float, Tensor]:
+    """Mean of log sum_b exp Q(s, b) - Q(s, a) over B states, and its gradient with respect to Q(s, .).
+
+    The gradient is (softmax Q(s, .) - 1[a]) / B, shape ``(B, actions)`` as ``q``.
+    """
+    logarithms = q.log_softmax(dim=1)
+    chosen = actions[:, None]
+    mean = -float(logarithms.gather(1, chosen).mean())
+    slopes = logarithms.exp_().div_(len(q))
+    return mean, slopes.scatter_add_(1, chosen, slopes.new_full(chosen.shape, -1.0 / len(q)))
 
 
 def tensors_to_arrays(tensors: dict[str, Tensor]) -> dict[str, NDArray[Any]]:

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rl.agents.base import AgentConfig, Task, ValueLearner, Width
+from rl.agents.base import AgentConfig, Task, ValueLearner, Width, surprise
 from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, relu_layers, wide_linear
 from rl.optimiser import Adam
 from rl.replay import Batch, Floats
@@ -120,22 +120,38 @@ class Dqn(ValueLearner):
         return float(errors @ errors) / len(errors)
 
     @torch.no_grad()
+    def learn_cautiously(self, batch: Batch, caution: float, values: float = 1.0) -> float:
+        """One gradient step of values loss + caution mean (log sum_b exp Q(s, b) - Q(s, a)); what that is."""
+        states, actions, rewards, next_states = self.tensors(batch)
+        h, next_values = self._forward(states, next_states)
+        q = self._all_scores(self.parameters, h)
+        chosen = actions[:, None]
+        errors = q.gather(1, chosen)[:, 0] - next_values.mul_(self.config.discount).add_(rewards)
+        surprised, slopes = surprise(q, actions)
+        slopes.mul_(caution).scatter_add_(1, chosen, errors[:, None] * (2.0 * values / len(errors)))
+        self._descend(h, slopes)
+        return values * float(errors @ errors) / len(errors) + caution * surprised
+
+    @torch.no_grad()
     def sweep(self, states: Floats, rewards: Floats, next_states: Floats) -> float:
         """One gradient step of :meth:`sweep_loss`; the mean squared error."""
         h, next_values = self._forward(self.tensor(states), self.tensor(next_states))
         errors = self._all_scores(self.parameters, h) - self.tensor(rewards)
         errors -= next_values.mul_(self.config.discount)[:, None]
         squares = float(torch.linalg.vector_norm(errors)) ** 2
-        errors *= 2.0 / len(errors)
+        self._descend(h, errors.mul_(2.0 / len(errors)))
+        return squares / errors.numel()
+
+    def _descend(self, h: Tensor, slopes: Tensor) -> None:
+        """One step from dL/dQ(s, .), shape ``(B, actions)``."""
         weight_gradient, bias_gradient = (self._adam.gradients[f"head.0.{part}"] for part in ("weight", "bias"))
-        torch.mm(errors.t(), h, out=weight_gradient)
-        torch.sum(errors, 0, out=bias_gradient)
-        self._hidden.backward(errors @ self.parameters["head.0.weight"], self._adam.gradients)
+        torch.mm(slopes.t(), h, out=weight_gradient)
+        torch.sum(slopes, 0, out=bias_gradient)
+        self._hidden.backward(slopes @ self.parameters["head.0.weight"], self._adam.gradients)
         self._adam.step()
         weight_gradient.zero_()  # as an update on transitions expects it
         bias_gradient.zero_()
         self.updates += 1
-        return squares / errors.numel()
 
     def _forward(self, states: Tensor, next_states: Tensor) -> tuple[Tensor, Tensor]:
         """The last hidden layer for the states, and what the next states are worth."""

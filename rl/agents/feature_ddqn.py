@@ -9,17 +9,19 @@ with two networks phi and psi into d dimensions, so that all allocations are sco
 """
 
 import math
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rl.agents.base import AgentConfig, Task, ValueLearner, Width
+from rl.agents.base import AgentConfig, Task, ValueLearner, Width, surprise
 from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, relu_layers
 from rl.optimiser import Adam
 from rl.replay import Batch, Floats
+
+TOWERS = ("state", "share")
 
 
 class FeatureConfig(AgentConfig):
@@ -51,7 +53,7 @@ class FeatureDdqn(ValueLearner):
         self.parameters = Parameters.drawn(self._shapes(), task.seed, whose, self.device, dtype)
         self.target = self.parameters.like(self.parameters.flat.clone())
         self._adam = Adam(self.parameters, config.learning_rate, target=self.target, target_rate=config.target_rate)
-        self._phi, self._psi = (Layers(self.parameters, name, config.batch_size) for name in ("state", "share"))
+        self._phi, self._psi = (Layers(self.parameters, name, config.batch_size) for name in TOWERS)
         self._every: Layers | None = None
         """psi of all allocations, where they are learned from together."""
         self._scale = 1.0 / math.sqrt(config.dimensions)
@@ -90,17 +92,22 @@ class FeatureDdqn(ValueLearner):
         """Mean of (Q(s, w; theta) - r - lambda Q'(s', argmax_w' Q(s', w'; theta)))^2."""
         states, actions, rewards, next_states = self.tensors(batch)
         with torch.no_grad():
-            targets = self._targets(parameters, rewards, next_states)
+            targets = self.targets(parameters, rewards, next_states)
         return ((self.q_of(parameters, states, actions) - targets) ** 2).mean()
 
     def sweep_loss(self, parameters: Parameters, states: Floats, rewards: Floats, next_states: Floats) -> Tensor:
         """Mean over states of the sum over allocations of (Q(s, w; theta) - r(s, w) - lambda Q'(s', w*))^2."""
         with torch.no_grad():
-            targets = self._targets(parameters, self.tensor(rewards), self.tensor(next_states))
+            targets = self.targets(parameters, self.tensor(rewards), self.tensor(next_states))
         return ((self.q(parameters, self.tensor(states)) - targets) ** 2).sum(dim=1).mean()
 
-    def _targets(self, parameters: Parameters, rewards: Tensor, next_states: Tensor) -> Tensor:
-        chosen = best_actions(self.q(parameters, next_states))
+    def next_actions(self, parameters: Parameters, next_states: Tensor) -> Tensor:
+        """The allocations whose values the next states have: argmax_w Q(s', w; theta), shape ``(B,)``."""
+        return best_actions(self.q(parameters, next_states))
+
+    def targets(self, parameters: Parameters, rewards: Tensor, next_states: Tensor) -> Tensor:
+        """r + lambda Q'(s', argmax_w' Q(s', w'; theta)), in the shape of the rewards, ``(B,)`` or ``(B, actions)``."""
+        chosen = self.next_actions(parameters, next_states)
         following = self.config.discount * self.q_of(self.target, next_states, chosen)
         return rewards + (following if rewards.dim() == 1 else following[:, None])
 
@@ -115,7 +122,7 @@ class FeatureDdqn(ValueLearner):
     def learn(self, batch: Batch) -> float:
         """One gradient step of :meth:`loss`."""
         states, actions, rewards, next_states = self.tensors(batch)
-        targets = self._targets(self.parameters, rewards, next_states)
+        targets = self.targets(self.parameters, rewards, next_states)
         hidden = {"state": self._phi.forward(states), "share": self._psi.forward(self._features[actions])}
         phi, psi = (linear(self.parameters, f"{name}_out.0", h) for name, h in hidden.items())
         errors = (phi * psi).sum(dim=1) * self._scale - targets
@@ -127,27 +134,58 @@ class FeatureDdqn(ValueLearner):
         return float(errors @ errors) / len(errors)
 
     @torch.no_grad()
+    def learn_cautiously(self, batch: Batch, caution: float, values: float = 1.0) -> float:
+        """One gradient step of values loss + caution mean (log sum_b exp Q(s, b) - Q(s, w)); what that is."""
+        states, actions, rewards, next_states = self.tensors(batch)
+        targets = self.targets(self.parameters, rewards, next_states)
+        every = self._of_all(states)
+        q, chosen = every.phi @ every.psi.t() * self._scale, actions[:, None]
+        errors = q.gather(1, chosen)[:, 0] - targets
+        surprised, slopes = surprise(q, actions)
+        slopes.mul_(caution).scatter_add_(1, chosen, errors[:, None] * (2.0 * values / len(errors)))
+        self._descend(every, slopes)
+        return values * float(errors @ errors) / len(errors) + caution * surprised
+
+    @torch.no_grad()
     def sweep(self, states: Floats, rewards: Floats, next_states: Floats) -> float:
         """One gradient step of :meth:`sweep_loss`; the mean squared error."""
-        targets = self._targets(self.parameters, self.tensor(rewards), self.tensor(next_states))
+        targets = self.targets(self.parameters, self.tensor(rewards), self.tensor(next_states))
+        every = self._of_all(self.tensor(states))
+        errors = (every.phi @ every.psi.t()).mul_(self._scale).sub_(targets)
+        squares = float(torch.linalg.vector_norm(errors)) ** 2
+        self._descend(every, errors.mul_(2.0 / len(errors)))
+        return squares / errors.numel()
+
+    def _of_all(self, states: Tensor) -> "Towers":
         if self._every is None:
             self._every = Layers(self.parameters, "share", len(self._features))
-        hidden = {"state": self._phi.forward(self.tensor(states)), "share": self._every.forward(self._features)}
-        phi, psi = (linear(self.parameters, f"{name}_out.0", h) for name, h in hidden.items())
-        errors = (phi @ psi.t()).mul_(self._scale).sub_(targets)
-        squares = float(torch.linalg.vector_norm(errors)) ** 2
-        slopes = errors.mul_(2.0 * self._scale / len(errors))
-        self._backward("state", self._phi, hidden["state"], slopes @ psi)
-        self._backward("share", self._every, hidden["share"], slopes.t() @ phi)
+        hidden = self._phi.forward(states), self._every.forward(self._features)
+        outputs = (linear(self.parameters, f"{name}_out.0", h) for name, h in zip(TOWERS, hidden, strict=True))
+        return Towers(*hidden, *outputs)
+
+    def _descend(self, every: "Towers", slopes: Tensor) -> None:
+        """One step from dL/dQ(s, .), shape ``(B, actions)``, which is changed."""
+        assert self._every is not None
+        slopes *= self._scale
+        self._backward("state", self._phi, every.h_state, slopes @ every.psi)
+        self._backward("share", self._every, every.h_share, slopes.t() @ every.phi)
         self._adam.step()
         self.updates += 1
-        return squares / errors.numel()
 
     def _backward(self, name: str, layers: Layers, h: Tensor, grad: Tensor) -> None:
         gradients = self._adam.gradients
         torch.mm(grad.t(), h, out=gradients[f"{name}_out.0.weight"])
         torch.sum(grad, 0, out=gradients[f"{name}_out.0.bias"])
         layers.backward(grad @ self.parameters[f"{name}_out.0.weight"], gradients)
+
+
+class Towers(NamedTuple):
+    """Both towers on B states and all A allocations: last hidden layers, and outputs of width d."""
+
+    h_state: Tensor
+    h_share: Tensor
+    phi: Tensor
+    psi: Tensor
 
 
 def features(shares: Floats) -> Floats:

@@ -18,7 +18,17 @@ from pydantic import Field
 from torch import Tensor
 
 from rl import draws
-from rl.agents.base import AgentConfig, Beta, Learner, Rate, Task, Width, arrays_into_tensors, tensors_to_arrays
+from rl.agents.base import (
+    AgentConfig,
+    Beta,
+    Learner,
+    Rate,
+    Task,
+    Width,
+    arrays_into_tensors,
+    surprise,
+    tensors_to_arrays,
+)
 from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, relu_layers, wide_linear
 from rl.optimiser import Adam
 from rl.replay import Arrays, Batch, Floats
@@ -267,9 +277,14 @@ class GanDdqn(Learner):
     def policy_noise(self) -> Tensor:
         return self._noise(POLICY_NOISE, self.config.policy_noises)
 
+    def update_noise(self, rows: int) -> tuple[Tensor, Tensor]:
+        """What the next update draws for states and for next states, shape ``(rows, noise_size)`` each."""
+        noise, next_noise = self._noise(self.updates, 2 * rows).chunk(2)
+        return noise, next_noise
+
     def _noise(self, index: int, rows: int) -> Tensor:
         size = self.config.noise_size
-        drawn = draws.uniform(self.task.seed, draws.NOISE, index, rows * size, self._whose)
+        drawn = draws.uniform(self.task.seed, draws.NOISE, index, rows * size, self.whose)
         return self.tensor(drawn.astype(np.float32).reshape(rows, size))
 
     def _branches(self, states: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -290,7 +305,7 @@ class GanDdqn(Learner):
 
     def loss(self, parameters: Parameters, batch: Batch) -> Tensor:
         """The generator's loss: - mean D(z) + weight mean (mean_i z_i - mean_i y_i)^2 / 2."""
-        noise, next_noise = self._noise(self.updates, 2 * len(batch.actions)).chunk(2)
+        noise, next_noise = self.update_noise(len(batch.actions))
         with torch.no_grad():
             y = self.target_particles(parameters, batch, next_noise)
         z = generated(parameters, self.tensor(batch.states), noise).of(self.tensor(batch.actions))
@@ -327,20 +342,31 @@ class GanDdqn(Learner):
     @torch.no_grad()
     def learn(self, batch: Batch) -> float:
         """The critic's steps, then one of the generator; the mean of (Q(s, a) - mean y)^2."""
-        n = len(batch.actions)
-        noise, next_noise = self._noise(self.updates, 2 * n).chunk(2)
+        return self._learn(batch)
+
+    @torch.no_grad()
+    def learn_cautiously(self, batch: Batch, caution: float, values: float = 1.0) -> float:
+        """The same with caution mean (log sum_b exp Q(s, b) - Q(s, a)) beside values times the generator's loss."""
+        return self._learn(batch, caution, values)
+
+    def _learn(self, batch: Batch, caution: float = 0.0, values: float = 1.0) -> float:
+        n, actions = len(batch.actions), self.tensor(batch.actions)
+        noise, next_noise = self.update_noise(n)
         y = self._quick_targets(batch, next_noise)
         self._generator.forward(self.tensor(batch.states), noise)
-        z = self._generator.particles(self.tensor(batch.actions))
+        z = self._generator.particles(actions)
         for mix in self.mixes(n):
             self._critic.learn(z, y, mix, self.config.gradient_penalty, self._critic_adam.gradients)
             self._critic_adam.step()
         errors = z.mean(dim=1) - y.mean(dim=1)
         pull = errors * (self.config.error_weight / (n * self.config.particles))
-        self._generator.backward(pull[:, None] - self._critic.gradient(z) / n, self._adam.gradients)
+        surprised, slopes = surprise(self._generator.q(self._scores), actions) if caution else (0.0, None)
+        everywhere = None if slopes is None else slopes.mul_(caution)
+        grad = (pull[:, None] - self._critic.gradient(z) / n) * values
+        self._generator.backward(grad, self._adam.gradients, everywhere)
         self._adam.step()
         self.updates += 1
-        return float(errors @ errors) / n
+        return values * float(errors @ errors) / n + caution * surprised
 
     @torch.no_grad()
     def sweep(self, states: Floats, rewards: Floats, next_states: Floats) -> float:
@@ -365,14 +391,14 @@ class GanDdqn(Learner):
 
     def _one_each(self, states: Floats, rewards: Floats, next_states: Floats) -> Batch:
         """One allocation of each state, drawn uniformly: the critic judges the returns of these."""
-        u = draws.uniform(self.task.seed, draws.SWEEP, self.updates, len(states), self._whose)
+        u = draws.uniform(self.task.seed, draws.SWEEP, self.updates, len(states), self.whose)
         actions = (u * self.task.n_actions).astype(np.int64)
         return Batch(states, actions, rewards[np.arange(len(states)), actions], next_states)
 
     def mixes(self, n: int) -> Tensor:
         """Where between z and y the slope is measured: uniform, shape ``(critic steps, n, 1)``."""
         steps = self.config.critic_steps
-        drawn = draws.uniform(self.task.seed, draws.PENALTY, self.updates, steps * n, self._whose)
+        drawn = draws.uniform(self.task.seed, draws.PENALTY, self.updates, steps * n, self.whose)
         return self.tensor(drawn.astype(np.float32).reshape(steps, n, 1))
 
     def _quick_targets(self, batch: Batch, noise: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import numpy as np
 
 import netsim
 from rl.agents import Task, configured
+from rl.loops import loops, parted
 from rl.observation import Encoder
 from rl.replay import Batch
 from rl.reward import Thresholds
@@ -22,11 +23,36 @@ HYPER = {
     "feature-ddqn": {"hidden": (8,), "dimensions": 4},
 }  # fmt: skip
 NAMES = tuple(HYPER)
+IN_LOOP = tuple(f"{name}-dt" for name in NAMES)
+FIT = {"steps": 20, "batch_size": 8, "check_every": 5}
+LOOP = {
+    "collect": 4,
+    "first_collect": 14,
+    "real_updates": 1,
+    "real_steps": 9,
+    "practice_updates": 5,
+    "sweep_states": 4,
+    "sweep_pool": 6,
+    "rollouts": 8,
+    "horizon": 3,
+    "twin": {
+        "state": {"hidden": 6, "context": 3, "fit": FIT},
+        "outcome": {"members": 2, "hidden": (8,), "fit": FIT},
+    },
+}
+"""A loop whose agent collects up to interactions 14, 27, 40 and 53 and then practises."""
 LEARNING = {"learning_starts": 10, "batch_size": 8, "replay_capacity": 40, "epsilon_decay_interactions": 20.0}
 
 
 def config_of(name, **changes):
-    return configured(name, {**LEARNING, **HYPER[name], **changes})
+    agent, _ = parted(name)
+    return configured(agent, {**LEARNING, **HYPER[agent], **changes})
+
+
+def loop_of(name, **changes):
+    """Settings of the loop that a name ends in."""
+    _, loop = parted(name)
+    return None if loop is None else loops()[loop].Config(**{**LOOP, **changes})
 
 
 def task_of(units=20, seed=5):
@@ -49,7 +75,7 @@ TRAINING = {
 }  # fmt: skip
 
 
-def request_of(name="ddqn", seed=3, scenario=None, hyper=None, **training):
+def request_of(name="ddqn", seed=3, scenario=None, hyper=None, loop=None, **training):
     """A training of a small agent on ``tiny``; ``training`` changes fields of its TrainingConfig."""
     return Request(
         netsim.load_scenario("tiny") if scenario is None else scenario,
@@ -57,6 +83,7 @@ def request_of(name="ddqn", seed=3, scenario=None, hyper=None, **training):
         config_of(name, **(hyper or {})),
         TrainingConfig(**{**TRAINING, **training}),
         seed,
+        loop=loop_of(name, **(loop or {})),
     )
 
 
@@ -69,7 +96,16 @@ def options_of(request):
     options = ["--agent", request.agent, "--seed", request.seed, "--interactions", request.training.interactions]
     options += [each for value in hyper for each in ("--hyper", value)]
     options += [each for value in training for each in ("--training", value)]
+    if request.loop is not None:
+        loop = flattened(request.loop.model_dump(mode="json"))
+        options += [each for key, value in loop for each in ("--loop", f"{key}={as_text(value)}")]
     return [str(option) for option in options]
+
+
+def flattened(settings, prefix=""):
+    """Keys with dots, and their values."""
+    for key, value in settings.items():
+        yield from flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
 
 
 def as_text(value):

@@ -339,7 +339,7 @@ def test_a_checkpoint_of_another_network_does_not_fit(stopped):
     place = stopped / "checkpoints" / "0000000050"
     agent = dict(checkpoints.Checkpoint(50, place, {}).arrays("agent"))
     agent["parameters"] = agent["parameters"][:-1]
-    checkpoints._write_arrays(place / "agent.safetensors", agent)
+    checkpoints.write_arrays(place / "agent.safetensors", agent)
     reseal(place)
     with pytest.raises(RunError, match=r"does not fit what was asked for: parameters: must be torch\.float32 of shape"):
         train(request_of("ddqn"), stopped, resume=True)
@@ -396,7 +396,7 @@ def test_the_malicious_forms_are_malicious(tmp_path):
     assert (tmp_path / "was-run").is_dir()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "ddqn-dt"])
 def test_the_agent_of_a_training_is_the_one_that_was_trained(name, tmp_path):
     train(request_of(name), tmp_path / "run")
     agent = load_agent(tmp_path / "run")

@@ -83,7 +83,7 @@ def died(processes, target, *arguments):
     return process.exitcode != 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "ddqn-dt"])
 def test_killed_and_resumed_leaves_the_same_bytes(name, processes, tmp_path):
     """Killed in saving, early and late, and in a gradient step."""
     request = request_of(name)
@@ -120,7 +120,7 @@ def newest_of(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "ddqn-dt"])
 def test_kills_from_outside_at_20_random_moments_leave_the_same_bytes(name, processes, tmp_path):
     """Each time resumed, and killed again when it has got on; checkpoints come thick and fast."""
     request = request_of(name, interactions=3000, checkpoint_every=3, metrics_every=50, evaluate_every=500)
@@ -242,6 +242,20 @@ def test_a_full_disk_is_one_line_and_the_training_goes_on_when_there_is_room(wha
         (["--hyper", "learning_rate=fast"], "ddqn.learning_rate: input should be a valid number"),
         (["--hyper", "discount"], "ddqn: a setting is written key=value, got 'discount'"),
         (["--training", "interactions=5"], "training.interactions: is given twice"),
+        (["--agent", "ddqn-td"], "there is no agent 'ddqn-td', did you mean 'ddqn-dt'?"),
+        (["--loop", "zeta=0.5"], "--loop is for agents in a loop, as ddqn-dt; ddqn runs in none"),
+        (["--agent", "ddqn-dt", "--loop", "zetta=0.5"], "dt: unknown setting 'zetta', did you mean 'zeta'?"),
+        (["--agent", "ddqn-dt", "--loop", "zeta=2"], "dt.zeta: input should be less than or equal to 1, got '2'"),
+        (["--agent", "ddqn-dt", "--loop", "zeta=0", "--loop", "zeta=1"], "dt.zeta: is given twice"),
+        (
+            ["--agent", "ddqn-dt", "--loop", "twin.outcome.membres=5"],
+            "dt: unknown setting 'twin.outcome.membres', did you mean 'members'?",
+        ),
+        (
+            ["--agent", "ddqn-dt", "--loop", "twin=5", "--loop", "twin.outcome.members=5"],
+            "dt.twin.outcome.members: twin is given a value and parts of its own",
+        ),
+        (["--agent", "ddqn-dt", "--loop", "twin.outcome=5"], "dt.twin.outcome: input should be a valid dictionary"),
         (["--device", "cuda:77"], "device 'cuda:77' cannot be used"),
         (["--resume"], "--resume and --force need --out DIR"),
         (["--resume", "--force", "--out", "nowhere"], "give one of them"),

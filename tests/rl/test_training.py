@@ -17,7 +17,7 @@ from rl.agents import AgentConfig, configured, make_agent
 from rl.learner import LearningController
 from rl.records import Records
 from rl.training import Training, TrainingConfig, train
-from tests.rl.small import NAMES, TRAINING, config_of, files_of, metrics_of, request_of, task_of
+from tests.rl.small import IN_LOOP, NAMES, TRAINING, config_of, files_of, metrics_of, request_of, task_of
 from tests.unit.fake_plant import FakePlant
 
 LINES = [10, 20, 30, 40, 50, 60]
@@ -56,12 +56,14 @@ def interrupting(at):
 # -- the same request, the same bytes ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + IN_LOOP)
 def test_equal_requests_leave_equal_bytes(name, undisturbed, tmp_path):
     folder, summary = undisturbed(name)
     assert train(request_of(name), tmp_path / "again") == summary
     assert files_of(tmp_path / "again") == files_of(folder)
-    names = {"agent.safetensors", "manifest.json", "plant", "replay.safetensors", "training.safetensors"}
+    groups = ["agent", "replay", "training"]
+    groups += ["loop", "second", "second_replay", "experience", "twin"] if name in IN_LOOP else ["controller"]
+    names = {"manifest.json", "plant", *(f"{group}.safetensors" for group in groups)}
     expected = {f"checkpoints/{n:010d}/{each}" for n in (40, 60) for each in names}
     assert set(files_of(folder)) == {"manifest.json", "metrics.jsonl", "summary.json"} | expected
 
@@ -76,10 +78,13 @@ def test_what_is_kept_does_not_change_what_is_learned(undisturbed):
     assert train(request_of("ddqn")) == undisturbed("ddqn")[1]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "ddqn-dt"])
 @pytest.mark.parametrize("at", [10, 40, 50, 60])
 def test_interrupted_and_resumed_leaves_the_same_bytes(name, at, undisturbed, tmp_path):
-    """Before the first checkpoint, at one that is due, between two, and after the last interaction."""
+    """Before the first checkpoint, at one that is due, between two, and after the last interaction.
+
+    In a loop: while it collects, right after it has practised, while it learns on the network, and at the end.
+    """
     folder, summary = undisturbed(name)
     with pytest.raises(KeyboardInterrupt):
         train(request_of(name), tmp_path / "run", progress=interrupting(at))
@@ -305,7 +310,7 @@ def poison(agent, what):
 
 
 @pytest.mark.parametrize("what", ["a weight", "an infinite weight", "the target", "a moment", "utilities"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "ddqn-dt"])
 def test_what_is_no_number_stops_the_training_at_that_step(name, what, undisturbed, tmp_path):
     request = request_of(name)
     records = Records(tmp_path / "run", request.to_dict(), 20)

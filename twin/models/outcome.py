@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from netsim.scenario import Scenario
 from rl import draws
-from rl.agents.base import Width
+from rl.agents.base import Width, arrays_into_tensors, tensors_to_arrays
 from rl.replay import Arrays
 from twin.experience import Experience
 from twin.fitting import FitConfig, FitReport, Scaling, draw_weights, fit, split
@@ -156,8 +156,9 @@ class OutcomeModel:
     @torch.no_grad()
     def utility(self, states: Tensor, shares: Tensor) -> Spread:
         """U alone of B allocations in B states, both of shape ``(B, N)``."""
-        x = self.features(states, shares)
-        return self._spread_of(*self.utilities_of(self._members(x)))
+        features = self.features(states, shares)
+        outputs = self.network.brief(features.expand(self.config.members, -1, -1, -1))
+        return self._spread_of(*self.utilities_of(outputs))
 
     @torch.no_grad()
     def members_utilities(self, states: Tensor, shares: Tensor) -> Tensor:
@@ -222,18 +223,27 @@ class OutcomeModel:
     # -- keeping -----------------------------------------------------------------------------------------------------
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Weights, scaling and residuals."""
-        weights = {name: value.detach().numpy().copy() for name, value in self.network.named_parameters()}
-        rest = {"spread": self.spread.numpy().reshape(1).copy(), "residuals": self.residuals.numpy().copy()}
-        return weights | rest | self.inputs.to_arrays("inputs") | self.continuous.to_arrays("continuous")
+        """Weights, scaling, residuals, and how the fit went."""
+        arrays = tensors_to_arrays(dict(self.network.named_parameters()))
+        arrays |= {"spread": self.spread.numpy().reshape(1).copy(), "residuals": self.residuals.numpy().copy()}
+        arrays |= self.inputs.to_arrays("inputs") | self.continuous.to_arrays("continuous")
+        if self.fitted is not None:
+            arrays["fitted"] = self.fitted.to_array()
+        return arrays
 
     @classmethod
     def from_arrays(cls, config: OutcomeConfig, objective: Objective, n: int, arrays: Arrays) -> "OutcomeModel":
-        """What :meth:`to_arrays` gave."""
+        """What :meth:`to_arrays` gave.
+
+        Raises
+        ------
+        KeyError, ValueError
+            An array is missing, or of another shape or type.
+        """
         model = cls(config, objective, n)
         with torch.no_grad():
-            for name, value in model.network.named_parameters():
-                value.copy_(torch.from_numpy(np.array(arrays[name])))
+            arrays_into_tensors(arrays, dict(model.network.named_parameters()))
+        model.fitted = FitReport.from_array(arrays["fitted"]) if "fitted" in arrays else None
         model.spread = torch.from_numpy(np.array(arrays["spread"])).reshape(())
         model.residuals = torch.from_numpy(np.array(arrays["residuals"]))
         model.inputs = Scaling.from_arrays("inputs", arrays)
@@ -314,7 +324,8 @@ class _Fitting:
         model = self.model
         model.spread = self._utility.std(correction=0).clamp_min(LEAST_DEVIATION)
         self._features = model.features(self._states, self._shares)
-        self._scaled = model.continuous(torch.tensor(self.targets, dtype=torch.float32))
+        scaled = model.continuous(torch.tensor(self.targets, dtype=torch.float32))
+        self._scaled, self._known = scaled.nan_to_num(0.0), ~scaled.isnan()
         tail = torch.arange(self._rows, len(self._utility)).expand(model.config.members, -1)
         model.fitted = fit(
             model.network,
@@ -337,9 +348,9 @@ class _Fitting:
         else:
             ssr, continuous = model._split(outputs)
             loss = functional.binary_cross_entropy_with_logits(ssr, self._ssr[places])
-            squares = (continuous - self._scaled[places]) ** 2
-            # A latency that is not there (no packet departed) is NaN and teaches nothing.
-            loss = loss + 0.25 * torch.where(squares.isnan(), 0.0, squares).mean()
+            # A latency that is not there (no packet departed) teaches nothing.
+            squares = (continuous - self._scaled[places]).square() * self._known[places]
+            loss = loss + 0.25 * squares.mean()
         if model.config.head == "gaussian":
             # The mean is taught by what it is made of; its error here teaches the deviation alone.
             errors = ((self._utility[places] - means.detach()) / deviations) ** 2
@@ -357,13 +368,18 @@ class _Fitting:
             unseen[member, rows] = False
         weights = torch.from_numpy(unseen).float()
         there = weights.sum(dim=0) > 0
-        weights = weights[:, there] / weights[:, there].sum(dim=0)
-        mean = (means[:, there] * weights).sum(dim=0)
-        variance = ((deviations[:, there] ** 2 + (means[:, there] - mean) ** 2) * weights).sum(dim=0)
-        errors = self._utility[there] - mean
+        means, deviations, weights = means[:, there], deviations[:, there], weights[:, there]
+        count, members = weights.sum(dim=0), len(means)
+        errors = self._utility[there] - (means * weights).sum(dim=0) / count
         if model.config.head == "point":
             model.spread = errors.square().mean().sqrt().clamp_min(LEAST_DEVIATION)
-            variance = model.spread**2 + ((means[:, there] - mean) ** 2 * weights).sum(dim=0)
+            deviations = model.spread.expand_as(deviations)
+        noise = (deviations**2).mean(dim=0)
+        between = means.var(dim=0, correction=1) if members > 1 else torch.zeros_like(noise)
+        # Few members err more than all: k independent ones by noise + between / k. Without this, the intervals of the
+        # whole ensemble would be too wide.
+        errors = errors * ((noise + between / members) / (noise + between / count)).sqrt()
+        variance = noise + between * (1.0 - 1.0 / members)
         model.residuals = (errors / variance.sqrt()).sort().values
 
 

@@ -3,10 +3,9 @@
 import math
 from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -17,6 +16,8 @@ from twin.models.transformer import Transformer, TransformerSteps
 
 FLOOR = 0.01
 """Least deviation a Gaussian head may say, as a share of how much the states vary that it was fitted to."""
+OF_SEQUENCES: dict[str, Any] = {"batch_size": 32, "learning_rate": 5e-4}
+"""Of a fit."""
 AT_ONE = math.log(math.expm1(1.0 - FLOOR))
 """What makes a deviation 1 of an output 0."""
 
@@ -42,8 +43,14 @@ class StateConfig(BaseModel):
     """Whether the last layer sees the present transition beside what the network made of it; fitting then begins with
     a linear regression, which a load that moves needs. Without, the network is the paper's, and begins with the mean.
     """
-    fit: FitConfig = FitConfig(batch_size=32, learning_rate=5e-4)
-    """A batch counts sequences, each of ``context + 1`` transitions."""
+    fit: FitConfig = FitConfig(**OF_SEQUENCES)
+    """A batch counts sequences, each of ``context + 1`` transitions; its size and the step size have other defaults."""
+
+    @field_validator("fit", mode="before")
+    @classmethod
+    def _with_its_own_defaults(cls, given: Any) -> Any:
+        """Settings of a fit that are given as plain values leave the others as they are here."""
+        return {**OF_SEQUENCES, **given} if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _heads_share_equally(self) -> Self:
@@ -125,8 +132,8 @@ class SequenceModel:
         arrays |= (
             self.inputs.to_arrays("inputs") | self.targets.to_arrays("targets") | {"seen": self.seen.numpy().copy()}
         )
-        if (fitted := self.fitted) is not None:
-            arrays["fitted"] = np.array([fitted.steps, fitted.best_step, fitted.loss])
+        if self.fitted is not None:
+            arrays["fitted"] = self.fitted.to_array()
         return arrays
 
     def _scaled(self, states: Tensor, shares: Tensor) -> Tensor:

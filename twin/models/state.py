@@ -95,10 +95,7 @@ def state_model_from_arrays(config: StateConfig, n_slices: int, arrays: Arrays) 
     with torch.no_grad():
         arrays_into_tensors(arrays, {**dict(network.named_parameters()), "seen": seen})
     inputs, targets = (Scaling.from_arrays(name, arrays) for name in ("inputs", "targets"))
-    fitted = None
-    if "fitted" in arrays:
-        steps, best_step, loss = map(float, arrays["fitted"])
-        fitted = FitReport(int(steps), int(best_step), loss)
+    fitted = FitReport.from_array(arrays["fitted"]) if "fitted" in arrays else None
     return SequenceModel(config, network, inputs, targets, seen, fitted)
 
 

@@ -1,0 +1,349 @@
+"""Learning from a recorded data set alone: no period of the network is played for it (paper, section IV-B).
+
+An epoch goes through all transitions in an order of its own, a batch at a time. Rewards are those of the full-grown
+threshold, g = gmax: the reward grows with the interactions of an agent that learns online, and there are none. The
+greedy policy is looked at on held-out seeds now and then, and nothing is learned from that.
+
+Three methods are here. ``plain`` is the agent's own update, the paper's baseline. ``cql`` is conservative Q-learning
+(Kumar et al., 2020): it holds values of what was not tried down. ``bc`` clones the behaviour and looks at no reward. An
+agent may be given a prior before the first epoch; that of a digital twin is in :mod:`twin.offline`.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from netsim.errors import InputError, RunError
+from netsim.provenance import versions
+from netsim.scenario import Scenario
+from rl import draws
+from rl.agents import Agent, AgentConfig, Task, make_agent
+from rl.checkpoints import Checkpoint
+from rl.greedy import HELD_OUT_SEED, GreedyEvaluation, mean_over_seeds
+from rl.interrupts import held_back
+from rl.loops import Groups, Reader, parted
+from rl.networks import single_thread
+from rl.records import Records, carried_out, clear, finished_summary
+from rl.replay import Batch, Transitions
+from rl.training import identified
+
+SHUFFLE = "offline-shuffle"
+"""Purpose of random draws."""
+CLOCK = "epochs"
+
+Method = Literal["plain", "cql", "bc"]
+Progress = Callable[[int, int], None]
+Whole = Annotated[int, Field(ge=1)]
+
+
+class OfflineConfig(BaseModel):
+    """How an agent learns from a data set, apart from its own hyper-parameters. All frequencies are in epochs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    method: Method = "plain"
+    """The agent's own update; conservative Q-learning; or behaviour cloning."""
+    epochs: Annotated[int, Field(ge=0)] = 200
+    """Traversals of the data set."""
+    caution: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of mean (log sum_b exp Q(s, b) - Q(s, a)) in ``cql``, its alpha."""
+    evaluate_every: Annotated[int, Field(ge=0)] = 10
+    """Epochs between looks at the greedy policy; 0 for none but the last."""
+    evaluation_seeds: Whole = 8
+    """Held-out cells on which it is looked at."""
+    evaluation_periods: Whole = 25
+    """Periods of each."""
+    checkpoint_every: Whole = 50
+    """Epochs between checkpoints."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A data set to learn from."""
+
+    transitions: Transitions
+    controllers: tuple[str, ...] = ()
+    """Who played, as far as told."""
+
+    def __len__(self) -> int:
+        return len(self.transitions.actions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a manifest holds it: a digest tells data sets apart wherever they lie."""
+        digest = hashlib.sha256()
+        for array in self.transitions:
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return {"transitions": len(self), "controllers": list(self.controllers), "sha256": digest.hexdigest()}
+
+
+@dataclass(frozen=True)
+class OfflineRequest:
+    """What was asked for: two trainings of equal requests leave equal bytes."""
+
+    scenario: Scenario
+    agent: str
+    config: AgentConfig
+    settings: OfflineConfig
+    data: Recorded
+    seed: int
+    device: str = "cpu"
+    loop: BaseModel | None = None
+    """Settings of the prior that the agent's name ends in."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the manifest holds it; the interactions of the training are those that were recorded."""
+        return {
+            **identified(self.scenario),
+            "agent": self.agent,
+            "config": self.config.model_dump(mode="json"),
+            **({} if self.loop is None else {"loop": self.loop.model_dump(mode="json")}),
+            "training": {"interactions": len(self.data), **self.settings.model_dump(mode="json")},
+            "data": self.data.to_dict(),
+            "seed": self.seed,
+            "device": self.device,
+            "versions": versions("torch", "safetensors"),
+        }
+
+
+class Prior(Protocol):
+    """What an agent is given before the first epoch."""
+
+    def give(self, agent: Agent) -> None:
+        """Give it."""
+
+    def figures(self, agent: Agent) -> dict[str, Any]:
+        """What a line of metrics says of it."""
+
+    def ledger(self) -> dict[str, int]:
+        """What has been spent on it: ``imagined_transitions``, ``gradient_steps`` and more."""
+
+    def seconds(self) -> dict[str, float]:
+        """Process time that parts of it took."""
+
+    def to_groups(self) -> Groups:
+        """All that is needed to go on."""
+
+    def restore(self, groups: Reader, agent: Agent) -> None:
+        """Become what :meth:`to_groups` kept; the agent has its parameters already."""
+
+
+PriorOf = Callable[[OfflineRequest, Task], Prior]
+
+
+class OfflineTraining:
+    """One agent's learning from one data set, and what is recorded of it."""
+
+    def __init__(self, request: OfflineRequest, records: Records | None = None, prior: PriorOf | None = None) -> None:
+        """Prepare; nothing is learned yet.
+
+        Raises
+        ------
+        InputError
+            There is nothing to learn from.
+        """
+        if not len(request.data):
+            raise InputError("a data set without a transition teaches nothing; collect more periods")
+        single_thread()
+        self.request, self._records, settings = request, records, request.settings
+        task = Task.of(request.scenario, len(request.data), request.seed)
+        task = replace(task, thresholds=task.thresholds.settled)
+        self.agent = make_agent(parted(request.agent)[0], task, request.config, request.device)
+        rewards = task.thresholds.reward(request.data.transitions.utilities, 0).astype(np.float32)
+        states, actions, _, next_states = request.data.transitions
+        self._data = Batch(states, actions, rewards, next_states)
+        self._prior = None if prior is None else prior(request, task)
+        seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + settings.evaluation_seeds)
+        self._evaluation = GreedyEvaluation(request.scenario, seeds, settings.evaluation_periods)
+        self.epochs: int | None = None
+        """Epochs done; ``None`` before the agent was given its prior."""
+
+    # -- learning ----------------------------------------------------------------------------------------------------
+
+    def run(self, progress: Progress | None = None) -> dict[str, Any]:
+        """Go on to the last epoch and return the summary.
+
+        Ctrl-C and SIGTERM wait for the end of the epoch; then a checkpoint is written and they take effect.
+
+        Raises
+        ------
+        RunError
+            A loss or a weight is no longer finite; the last checkpoint is the last finite one.
+        """
+        with held_back() as interrupts:
+            if self.epochs is None:
+                self._begin()
+            while (done := self._done) < self.request.settings.epochs:
+                losses = [self._learn(batch) for batch in self._batches(done)]
+                self.epochs = done + 1
+                self._refuse_nan(losses)
+                self._keep_record(losses)
+                try:
+                    if progress is not None:
+                        progress(self._done, self.request.settings.epochs)
+                    interrupts()
+                except KeyboardInterrupt:  # only here, where nothing is half done, is there a state to go on from
+                    self._checkpoint()
+                    raise
+            return self._finish()
+
+    @property
+    def _done(self) -> int:
+        assert self.epochs is not None
+        return self.epochs
+
+    def _begin(self) -> None:
+        self.agent.memory.extend(self.request.data.transitions)
+        if self._prior is not None:
+            self._prior.give(self.agent)
+        self.epochs = 0
+        self._refuse_nan([])
+        self._keep_record([])
+
+    def _batches(self, epoch: int) -> Iterator[Batch]:
+        """All transitions in the order of an epoch; the last batch has what is left."""
+        order = draws.uniform(self.request.seed, SHUFFLE, epoch, len(self.request.data)).argsort()
+        size = self.request.config.batch_size
+        for begin in range(0, len(order), size):
+            yield Batch(*(array[order[begin : begin + size]] for array in self._data))
+
+    def _learn(self, batch: Batch) -> float:
+        settings = self.request.settings
+        if settings.method == "plain":
+            return self.agent.learn(batch)
+        if settings.method == "cql":
+            return self.agent.learn_cautiously(batch, settings.caution)
+        return self.agent.learn_cautiously(batch, 1.0, values=0.0)
+
+    def _refuse_nan(self, losses: list[float]) -> None:
+        # A gradient that is not finite leaves a weight that is not, and so does a loss.
+        if not (math.isfinite(sum(losses)) and math.isfinite(float(self.agent.parameters.flat.sum()))):
+            raise RunError(
+                f"{self.request.agent}: a loss or a weight is not finite in epoch {self._done}, seed "
+                f"{self.request.seed}; learning stopped. The last checkpoint is finite; try a smaller learning_rate"
+            )
+
+    # -- what is kept ------------------------------------------------------------------------------------------------
+
+    def _keep_record(self, losses: list[float]) -> None:
+        """Write what is due after an epoch."""
+        if self._records is None:
+            return
+        settings, done = self.request.settings, self._done
+        line: dict[str, Any] = {CLOCK: done, "updates": self.agent.updates}
+        if losses:
+            line["loss"] = sum(losses) / len(losses)
+        if self._prior is not None:
+            line |= self._prior.figures(self.agent)
+        if settings.evaluate_every and done % settings.evaluate_every == 0:
+            line["greedy"] = self.evaluate()
+        self._records.add(line)
+        if self._records.checkpoints.due(done):
+            self._checkpoint()
+
+    def evaluate(self) -> dict[str, Any]:
+        """Figures of the greedy policy on the held-out seeds."""
+        played = self._evaluation.play(self.agent)
+        figures = played.figures(self.request.scenario.slice_names)
+        return {"reward": mean_over_seeds(played.rewards).to_dict(), **figures}
+
+    def _finish(self) -> dict[str, Any]:
+        spent = {"imagined_transitions": 0, "gradient_steps": 0} if self._prior is None else self._prior.ledger()
+        summary = {
+            "scenario": self.request.scenario.name,
+            "scenario_hash": self.request.scenario.hash,
+            "agent": self.request.agent,
+            "method": self.request.settings.method,
+            "seed": self.request.seed,
+            "data": self.request.data.to_dict(),
+            "ledger": {
+                "real_interactions": len(self.request.data),
+                **spent,
+                "gradient_steps": self.agent.updates + spent["gradient_steps"],
+            },
+            "greedy": self.evaluate(),
+        }
+        self._checkpoint()
+        if self._records is not None:
+            self._records.finish(summary, {} if self._prior is None else self._prior.seconds())
+        return summary
+
+    def _checkpoint(self) -> None:
+        if self._records is None:
+            return
+        groups = {
+            "agent": self.agent.to_arrays(),
+            "replay": self.agent.memory.to_arrays(),
+            **({} if self._prior is None else self._prior.to_groups()),
+        }
+        state = {"metrics": self._records.mark()}
+        self._records.checkpoints.write(self._done, state, groups, lambda folder: None)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on where a checkpoint stands.
+
+        Raises
+        ------
+        RunError
+            Its arrays do not fit the request.
+        """
+        try:
+            self.agent.restore(checkpoint.arrays("agent"))
+            self.agent.memory.restore(checkpoint.arrays("replay"))
+            if self._prior is not None:
+                self._prior.restore(checkpoint, self.agent)
+        except (KeyError, ValueError) as error:
+            raise RunError(f"{checkpoint.folder} does not fit what was asked for: {error}") from None
+        self.epochs = checkpoint.interactions
+        if self._records is not None:
+            self._records.rewind(checkpoint.state["metrics"], self.epochs)
+
+
+def learn_offline(
+    request: OfflineRequest,
+    out: Path | None = None,
+    *,
+    prior: PriorOf | None = None,
+    resume: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+    notice: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Learn as a request says, and keep what was learned in a folder, which is that of a training.
+
+    Parameters
+    ----------
+    out
+        The folder; without it nothing is kept.
+    prior
+        Makes what the agent is given before the first epoch.
+    resume
+        Go on with the training in the folder from its newest whole checkpoint.
+    force
+        Replace the training in the folder.
+    progress
+        Called with epochs done and their number.
+    notice
+        Told what a user should know: where a training goes on, which checkpoints were damaged.
+
+    Raises
+    ------
+    InputError
+        The folder exists and neither ``resume`` nor ``force`` is given, or it holds another training; or there is
+        nothing to learn from.
+    RunError
+        Learning failed, or its results could not be kept.
+    """
+    if out is None:
+        return OfflineTraining(request, prior=prior).run(progress)
+    if not resume:
+        clear(out, force)
+    elif (finished := finished_summary(out, request.to_dict())) is not None:
+        return finished
+    records = Records(out, request.to_dict(), request.settings.checkpoint_every, CLOCK)
+    return carried_out(records, lambda kept: OfflineTraining(request, kept, prior), progress, notice, resume=resume)
