@@ -113,7 +113,7 @@ def _command(name: str) -> "click.Command":
     from netsim.cli import netsim
 
     command = netsim.get_command(click.Context(netsim), name)
-    if command is None or isinstance(command, click.Group):
+    if command is None or isinstance(command, click.Group) or name == "study":
         names = [each for each in netsim.list_commands(click.Context(netsim)) if each != "study"]
         meant = closest(name, names)
         raise InputError(

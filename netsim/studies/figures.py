@@ -1,5 +1,6 @@
 """Figures for print: SVG and PNG, the same bytes for the same numbers, told apart without colour."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ STYLE: Any = {
     "legend.fontsize": 7.5,
 }
 PANEL_IN, COLUMNS = (3.1, 2.5), 3
+LEDGER_IN, CHARS_PER_IN = 5.6, 12
 LEDGER = ("real_interactions", "imagined_transitions", "gradient_steps")
 
 Groups = Mapping[str, Mapping[str, Any]]
@@ -51,7 +53,8 @@ def drawn(shown: Mapping[str, Any], groups: Groups) -> "Figure":
     columns = min(COLUMNS, max(1, len(panels)))
     rows = -(-len(panels) // columns)
     below = 0.24 * (len(ledger) + 1) if ledger else 0.0
-    figure = Figure(figsize=(PANEL_IN[0] * columns + 0.6, PANEL_IN[1] * rows + below + 0.3), layout="constrained")
+    width = max(PANEL_IN[0] * columns + 0.6, LEDGER_IN if ledger else 0.0)
+    figure = Figure(figsize=(width, PANEL_IN[1] * rows + below + 0.4), layout="constrained")
     heights = [PANEL_IN[1]] * rows + ([below] if ledger else [])
     grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
     for k, panel in enumerate(panels):
@@ -60,41 +63,50 @@ def drawn(shown: Mapping[str, Any], groups: Groups) -> "Figure":
     if ledger:
         _table(figure.add_subplot(grid[-1, :]), ledger)
     if shown["title"]:
-        figure.suptitle(shown["title"], fontsize=10)
+        figure.suptitle(textwrap.fill(shown["title"], int(width * CHARS_PER_IN)), fontsize=10)
     return figure
 
 
 def _panel(axes: "Axes", panel: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
-    there = {name: each for name, each in panel["groups"].items() if each is not None}
-    (_curves if shown["kind"] == "curves" else _points)(axes, there)
+    draw = _curve if shown["kind"] == "curves" else _point
+    for k, (name, group) in enumerate(panel["groups"].items()):
+        if group is not None:
+            draw(axes, k, name, group)
+    if shown["kind"] == "points":
+        names = list(panel["groups"])
+        axes.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=7.5)
+        axes.set_xlim(-0.5, len(names) - 0.5)
+    elif axes.lines:
+        axes.legend()
     axes.set_title(panel["heading"], fontsize=9)
     axes.set_ylabel(shown["y_label"])
     if shown["x_label"]:
         axes.set_xlabel(shown["x_label"])
 
 
-def _curves(axes: "Axes", groups: Groups) -> None:
-    for k, (name, curve) in enumerate(groups.items()):
-        style: dict[str, Any] = {"color": COLOURS[k % len(COLOURS)], "linestyle": DASHES[k % len(DASHES)]}
-        every = max(1, len(curve["x"]) // 6)
-        marks: dict[str, Any] = {"marker": MARKERS[k % len(MARKERS)], "markevery": (k * every // len(groups), every)}
-        axes.plot(curve["x"], curve["iqm"], label=f"{name} ({curve['runs']})", **style, **marks)
-        if "low" in curve:
-            axes.fill_between(curve["x"], curve["low"], curve["high"], color=style["color"], alpha=0.15, linewidth=0)
-    if groups:
-        axes.legend()
+def _curve(axes: "Axes", k: int, name: str, curve: Mapping[str, Any]) -> None:
+    """A group's interquartile mean with its band; marks stand where those of other groups do not."""
+    colour, every = COLOURS[k % len(COLOURS)], max(1, len(curve["x"]) // 6)
+    axes.plot(
+        curve["x"],
+        curve["iqm"],
+        color=colour,
+        linestyle=DASHES[k % len(DASHES)],
+        marker=MARKERS[k % len(MARKERS)],
+        markevery=(k % every, every),
+        label=f"{name} ({curve['runs']})",
+    )
+    if "low" in curve:
+        axes.fill_between(curve["x"], curve["low"], curve["high"], color=colour, alpha=0.15, linewidth=0)
 
 
-def _points(axes: "Axes", groups: Groups) -> None:
-    """Each group's interquartile mean with its interval, and its runs as small dots beside it."""
-    for k, each in enumerate(groups.values()):
-        low, high = each["ci95"] or (each["iqm"], each["iqm"])
-        arms = [[max(0.0, each["iqm"] - low)], [max(0.0, high - each["iqm"])]]
-        colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
-        axes.errorbar([k], [each["iqm"]], yerr=arms, color=colour, marker=marker, capsize=3, linestyle="none")
-        axes.plot([k + 0.18] * len(each["values"]), each["values"], ".", color=colour, markersize=2.5, alpha=0.6)
-    axes.set_xticks(range(len(groups)), list(groups), rotation=30, ha="right", fontsize=7.5)
-    axes.set_xlim(-0.5, max(0.5, len(groups) - 0.5))
+def _point(axes: "Axes", k: int, name: str, group: Mapping[str, Any]) -> None:
+    """A group's interquartile mean with its interval, and its runs as small dots beside it."""
+    low, high = group["ci95"] or (group["iqm"], group["iqm"])
+    arms = [[max(0.0, group["iqm"] - low)], [max(0.0, high - group["iqm"])]]
+    colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
+    axes.errorbar([k], [group["iqm"]], yerr=arms, color=colour, marker=marker, capsize=3, linestyle="none", label=name)
+    axes.plot([k + 0.18] * len(group["values"]), group["values"], ".", color=colour, markersize=2.5, alpha=0.6)
 
 
 def _ledger(shown: Mapping[str, Any], groups: Groups) -> list[Sequence[str]]:
@@ -116,3 +128,4 @@ def _table(axes: "Axes", lines: Sequence[Sequence[str]]) -> None:
     table = axes.table([list(line) for line in lines], colLabels=headings, loc="center", edges="horizontal")
     table.auto_set_font_size(False)
     table.set_fontsize(7.5)
+    table.auto_set_column_width(range(len(headings)))

@@ -34,7 +34,7 @@ Axis = Annotated[Plain, PlainValidator(_value)]
 """The values an axis takes, or the parameter ``{name}`` that lists them."""
 Groups = Annotated[str | tuple[str, ...], PlainValidator(_texts)]
 Side = Annotated[float | str | tuple[str, ...], PlainValidator(_side)]
-Word = Annotated[str, Field(pattern=r"[a-z][a-z0-9_]{0,31}$")]
+Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -145,7 +145,7 @@ class ClaimForm(Part):
 class Study(Part):
     """A study file."""
 
-    name: Annotated[str, Field(pattern=r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     description: str = ""
     parameters: dict[Word, Value]
     """Values that the rest refers to as ``{name}``. ``seeds`` is how many, ``first_seed`` the first, 0 without it."""

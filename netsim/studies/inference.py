@@ -3,8 +3,9 @@
 Every random draw is a function of (purpose, sample, index), so an interval is the same wherever it is worked out.
 """
 
+import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ Statistic = Callable[[Floats], Floats]
 """Along the first axis of an array of runs."""
 
 RESAMPLES = 2000
+POINTS = 100
+"""Of a curve that are resampled at once."""
 BOOTSTRAP, FLIPS = "study-bootstrap", "study-flips"
 EXACT = 12
 """Up to so many pairs all changes of sign are tried."""
@@ -61,19 +64,26 @@ def bootstrap(strata: Sequence[ArrayLike], statistic: Statistic = iqm, resamples
     strata
         Runs of each task, shape ``(runs,)`` or ``(runs, points)``.
     statistic
-        Of runs along the first axis, whatever their stratum; it is worked out point by point.
+        Of runs along the first axis, whatever their stratum, for all that stands along the others at once.
 
     >>> bootstrap([[1.0, 1.0], [3.0, 3.0]], lambda runs: runs.mean(axis=0)).figure()
     Figure(mean=2.0, ci95=(2.0, 2.0))
     """
     runs = [np.asarray(stratum, np.float64) for stratum in strata]
     drawn = [_resampled(len(stratum), resamples, f"{k}") for k, stratum in enumerate(runs)]
-    estimate = np.asarray(statistic(np.concatenate(runs)))
-    again = np.array(
-        [statistic(np.concatenate([s[rows[r]] for s, rows in zip(runs, drawn, strict=True)])) for r in range(resamples)]
-    )
-    low, high = np.quantile(again, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return Interval(estimate, low, high)
+    together = np.concatenate(runs)
+    ends = np.empty((2, *together.shape[1:]))
+    for part in _parts(together):  # so that memory does not grow with the points of a curve
+        again = statistic(np.concatenate([s[(..., *part)][rows.T] for s, rows in zip(runs, drawn, strict=True)]))
+        ends[(..., *part)] = np.quantile(again, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return Interval(np.asarray(statistic(together)), *ends)
+
+
+def _parts(runs: Floats) -> Iterator[tuple[slice, ...]]:
+    """Pieces of the points of curves, of numbers the whole."""
+    if runs.ndim == 1:
+        return iter([()])
+    return ((slice(begin, begin + POINTS),) for begin in range(0, runs.shape[1], POINTS))
 
 
 def _resampled(n: int, resamples: int, whose: str) -> NDArray[np.int64]:
@@ -156,16 +166,21 @@ def _student(d: Floats) -> Paired:
 
 
 def _subset_means(d: Floats) -> Floats:
-    """Means of the subsets of the differences but the empty one: of all, or of many drawn at random."""
-    n = len(d)
-    if n <= EXACT:
-        chosen = (np.arange(1, 1 << n)[:, None] >> np.arange(n)) & 1 == 1
-    else:
-        u = uniforms(0, stream_word(FLIPS, f"{n}"), np.arange(((1 << EXACT) - 1) * n))
-        chosen = u[:, 0].reshape(-1, n) < 0.5
-        chosen[~chosen.any(axis=1), 0] = True
+    """Means of the subsets of the differences but the empty one."""
+    chosen = _subsets(len(d))
     means: Floats = chosen @ d / chosen.sum(axis=1)
     return means
+
+
+@functools.lru_cache(8)
+def _subsets(n: int) -> NDArray[np.bool_]:
+    """Subsets of n, shape ``(subsets, n)``: all but the empty one, or of many things as many drawn at random."""
+    if n <= EXACT:
+        return (np.arange(1, 1 << n)[:, None] >> np.arange(n)) & 1 == 1
+    u = uniforms(0, stream_word(FLIPS, f"{n}"), np.arange(((1 << EXACT) - 1) * n))
+    chosen: NDArray[np.bool_] = u[:, 0].reshape(-1, n) < 0.5
+    chosen[~chosen.any(axis=1), 0] = True
+    return chosen
 
 
 def holm(probabilities: Sequence[float]) -> list[float]:
