@@ -3,6 +3,7 @@
 Every random draw is a function of (purpose, sample, index), so an interval is the same wherever it is worked out.
 """
 
+import bisect
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -208,12 +209,9 @@ def seeds_needed(effect: float, deviation: float, power: float = 0.8, most: int 
         return None
     if deviation == 0:
         return 2
-    return next((n for n in _candidates(effect, deviation, most) if power_of(n, effect, deviation) >= power), None)
-
-
-def _candidates(effect: float, deviation: float, most: int) -> range:
-    """Numbers of pairs from a little below that of the normal distribution, which needs fewer."""
-    return range(max(2, min(most, math.floor((2.5 * deviation / effect) ** 2))), most + 1)
+    pairs = range(2, most + 1)
+    found = bisect.bisect_left(pairs, power, key=lambda n: power_of(n, effect, deviation))
+    return pairs[found] if found < len(pairs) else None
 
 
 def power_of(pairs: int, effect: float, deviation: float) -> float:

@@ -70,8 +70,8 @@ def killed(pids):
 
 
 def wait_until(condition):
-    """Wait for what must come; a minute without it is a failure."""
-    limit = time.monotonic() + 60
+    """Wait for what must come; that it never does is a failure, however slow the machine."""
+    limit = time.monotonic() + 600
     while not condition():
         assert time.monotonic() < limit, "it did not come"
         time.sleep(0.01)

@@ -52,7 +52,7 @@ def started(file, out, *more):
 
 def ended(process):
     with process:
-        return process.communicate(timeout=60)[1].decode()
+        return process.communicate(timeout=1800)[1].decode()
 
 
 def test_killed_with_its_workers_and_again_without_them_a_study_goes_on_by_itself(study, tmp_path):

@@ -98,7 +98,7 @@ BOTH = AXES[AXES.index("  - claim: both gain") :]
         ("folders:dqn-dt", "folders:ddqn-tt",
          "axes.yaml:11:5: runs.1: must name groups of runs above it (dqn, dqn-dt, ddqn, ddqn-dt), got 'ddqn-tt', "
          "did you mean 'ddqn-dt'?"),
-        ("seeds: 2", "seeds: 0", "axes.yaml:3:13: parameters.seeds: must be a whole number from 1, got '0'"),
+        ("seeds: 2", "seeds: 0", "axes.yaml:3:42: parameters.seeds: must be a whole number from 1, got '0'"),
         ("seeds: 2", "seeds: {}", "parameters.seeds: must be a number, text, true, false, or a list of them"),
         ("{curve: reward}", "{curve: reward, value: x}",
          "measures.reward.value: must be given, or curve, but not both, got 'x'"),
