@@ -56,6 +56,8 @@ class Runs(Part):
     """All combinations of their values are run."""
     command: Annotated[str, Field(min_length=1, max_length=2000)]
     """What follows ``netsim`` on the command line, without ``--out``."""
+    options: dict[Word, dict[str, Annotated[str, Field(max_length=2000)]]] = Field(default={}, alias="with")
+    """Axis -> value -> what follows the command where the axis has that value."""
     seconds: Annotated[float, Field(ge=0)] = 5.0
     """About what a run takes on one core, for the first estimate; the seconds that runs took correct it."""
     seconds_per: dict[Word, Annotated[float, Field(ge=0)]] = {}
@@ -138,8 +140,8 @@ class ClaimForm(Part):
     higher: Groups
     lower: Side
     """Groups, or a number."""
-    margin: float = 0.0
-    """Below zero it allows for that much less: that something is competitive."""
+    margin: Value = 0.0
+    """A number or a parameter. Below zero it allows for that much less: that something is competitive."""
 
 
 class Study(Part):

@@ -71,20 +71,20 @@ def bootstrap(strata: Sequence[ArrayLike], statistic: Statistic = iqm, resamples
     Figure(mean=2.0, ci95=(2.0, 2.0))
     """
     runs = [np.asarray(stratum, np.float64) for stratum in strata]
+    shape = runs[0].shape[1:]
+    runs = [each.reshape(len(each), -1) for each in runs]
     drawn = [_resampled(len(stratum), resamples, f"{k}") for k, stratum in enumerate(runs)]
     together = np.concatenate(runs)
-    ends = np.empty((2, *together.shape[1:]))
+    ends = np.empty((2, together.shape[1]))
     for part in _parts(together):  # so that memory does not grow with the points of a curve
-        again = statistic(np.concatenate([s[(..., *part)][rows.T] for s, rows in zip(runs, drawn, strict=True)]))
-        ends[(..., *part)] = np.quantile(again, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return Interval(np.asarray(statistic(together)), *ends)
+        again = statistic(np.concatenate([s[:, part][rows.T] for s, rows in zip(runs, drawn, strict=True)]))
+        ends[:, part] = np.quantile(again, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    estimate = np.asarray(statistic(together))
+    return Interval(*(each.reshape(shape) for each in (estimate, *ends)))
 
 
-def _parts(runs: Floats) -> Iterator[tuple[slice, ...]]:
-    """Pieces of the points of curves, of numbers the whole."""
-    if runs.ndim == 1:
-        return iter([()])
-    return ((slice(begin, begin + POINTS),) for begin in range(0, runs.shape[1], POINTS))
+def _parts(runs: Floats) -> Iterator[slice]:
+    return (slice(begin, begin + POINTS) for begin in range(0, runs.shape[1], POINTS))
 
 
 def _resampled(n: int, resamples: int, whose: str) -> NDArray[np.int64]:
@@ -177,7 +177,8 @@ def _subset_means(d: Floats) -> Floats:
 def _subsets(n: int) -> NDArray[np.bool_]:
     """Subsets of n, shape ``(subsets, n)``: all but the empty one, or of many things as many drawn at random."""
     if n <= EXACT:
-        return (np.arange(1, 1 << n)[:, None] >> np.arange(n)) & 1 == 1
+        every: NDArray[np.bool_] = (np.arange(1, 1 << n)[:, None] >> np.arange(n)) & 1 == 1
+        return every
     u = uniforms(0, stream_word(FLIPS, f"{n}"), np.arange(((1 << EXACT) - 1) * n))
     chosen: NDArray[np.bool_] = u[:, 0].reshape(-1, n) < 0.5
     chosen[~chosen.any(axis=1), 0] = True

@@ -160,13 +160,16 @@ class _Planner:
         return made
 
     def _of_group(self, group: str, runs: Runs, values: Mapping[str, Plain], seeds: range) -> list[Job]:
-        seeded = "{seed}" in runs.command or FOLDER.search(filled(runs.command, {**values, "seed": 0})) is not None
+        words = _words(runs, values)
+        lists = {name: "" for name, value in values.items() if isinstance(value, tuple)}
+        alike = [filled(word, {**values, **lists, "seed": 0}) for word in words]
+        seeded = any("{seed}" in word for word in words) or any(FOLDER.search(word) for word in alike)
         return [self._job(group, runs, values, seed) for seed in (seeds if seeded else [None])]
 
     def _job(self, group: str, runs: Runs, values: Mapping[str, Plain], seed: int | None) -> Job:
         own = values if seed is None else {**values, "seed": seed}
         needs: list[Job] = []
-        command = [text for token in _tokens(runs.command) for text in self._command_part(token, own, needs)]
+        command = [text for token in _words(runs, values) for text in self._command_part(token, own, needs)]
         if not command:
             raise _Wrong("must have a command")
         seconds = runs.seconds + sum(each * self._number(name) for name, each in runs.seconds_per.items())
@@ -225,8 +228,8 @@ class _Planner:
             width, level = self._parameter(measure.bin), self._parameter(measure.reach)
             if isinstance(width, bool) or not isinstance(width, int) or width < 1:
                 raise _Wrong("must have as bin a whole number of interactions", shown_text(str(width)))
-            if level is not None and (isinstance(level, bool) or not isinstance(level, int | float)):
-                raise _Wrong("must have as reach a number", shown_text(str(level)))
+            if level is not None:
+                level = _as_number("reach", level)
             if measure.of is not None:
                 self._known(measure.of)
             return measure.model_copy(update={"bin": width, "reach": level})
@@ -269,7 +272,8 @@ class _Planner:
         if not isinstance(lower, float) and len(lower) != len(higher):
             raise _Wrong(f"must have as many groups on either side, got {len(higher)} and {len(lower)}")
         says = None if form.says is None else filled(form.says, values)
-        return Claim(filled(form.claim, values), says, form.measure, higher, lower, form.margin)
+        margin = _as_number("margin", self._parameter(form.margin))
+        return Claim(filled(form.claim, values), says, form.measure, higher, lower, margin)
 
     def _side(self, groups: str | tuple[str, ...], values: Mapping[str, Plain]) -> tuple[str, ...]:
         named = [groups] if isinstance(groups, str) else list(groups)
@@ -326,6 +330,12 @@ def filled(text: str, values: Mapping[str, Plain]) -> str:
     return PLACEHOLDER.sub(value, text)
 
 
+def _as_number(what: str, value: Plain | None) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _Wrong(f"must have as {what} a number", shown_text(str(value)))
+    return float(value)
+
+
 def _unknown(name: str, known: Mapping[str, Plain]) -> _Wrong:
     return _Wrong(
         f"must have placeholders of parameters and axes ({', '.join(known)})", shown_text(name), closest(name, known)
@@ -341,9 +351,18 @@ def as_text(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _tokens(command: str) -> list[str]:
-    """The words of a command line, by the rules of a shell."""
+def _words(runs: Runs, values: Mapping[str, Plain]) -> list[str]:
+    """The words of a command line with those that the values of its axes add, by the rules of a shell."""
+    for axis in runs.options:
+        if axis not in runs.axes:
+            raise _Wrong(f"must have under `with` an axis of the runs ({', '.join(runs.axes)})", shown_text(axis))
+    added = [options.get(as_text(_single(values[axis])), "") for axis, options in runs.options.items()]
     try:
-        return shlex.split(command)
+        return [word for part in (runs.command, *added) for word in shlex.split(part)]
     except ValueError as error:
-        raise _Wrong(f"must be a command line ({error})", shown_text(command)) from None
+        raise _Wrong(f"must be a command line ({error})", shown_text(runs.command)) from None
+
+
+def _single(value: Plain) -> Scalar:
+    assert not isinstance(value, tuple), "an axis takes one value at a time"
+    return value

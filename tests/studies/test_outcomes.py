@@ -218,7 +218,7 @@ def test_the_curves_of_a_run_are_its_periods_and_its_reward_is_eq_6(tmp_path):
         ("greedy.utility.mean", "greedy.utility", "greedy.utility must be a number"),
         ("file: card.json", "file: cart.json", "cart.json cannot be read"),
         ("{curve: reward, bin: 20, last", "{curve: regret, bin: 20, last", "no line with 'interactions' and 'regret'"),
-        ("simulator.utility_kept.mean", "'{width}.mean'", "needs 'width', which runs of the group 'student' do not have"),
+        ("simulator.utility_kept.mean", "'{width}.mean'", "needs 'width', which runs of the group 'student'"),
     ],
 )  # fmt: skip
 def test_a_measure_that_is_not_there_is_told_with_the_file_and_what_is(old, new, message, tmp_path):

@@ -69,6 +69,15 @@ def test_a_grid_becomes_jobs_in_the_order_of_the_file():
     assert by_name["played.5"].needs == ("ddqn.5",)
 
 
+def test_words_that_go_with_a_value_of_an_axis_follow_the_command():
+    text = AXES.replace(
+        "    seconds: 1\n", "    with: {twin: {-dt: \"--loop 'a=b {seed}' --hyper c={agent}\"}}\n    seconds: 1\n"
+    )
+    by_name = {job.name: words_of(job.command) for job in planned(text).jobs}
+    assert by_name["dqn-dt.6"].endswith("'slices.URLLC.users=1 2' --loop 'a=b 6' --hyper c=dqn")
+    assert by_name["dqn.6"].endswith("'slices.URLLC.users=1 2'")
+
+
 def test_figures_and_claims_have_a_panel_and_a_verdict_for_each_combination():
     made = planned(AXES)
     [figure] = made.figures
@@ -113,6 +122,8 @@ BOTH = AXES[AXES.index("  - claim: both gain") :]
          "claims.1: must have as many groups on either side, got 2 and 1"),
         ("claim: \"{agent} gains\"", "claim: gains", "claims: must have names of their own, got 'gains'"),
         ("group: flat", "group: dqn", "runs.1: must be a group's name that no other runs have, got 'dqn'"),
+        ("    seconds: 1\n", "    with: {agnt: {dqn: --quiet}}\n    seconds: 1\n",
+         "runs.0: must have under `with` an axis of the runs (agent, twin), got 'agnt'"),
         ("group: flat", "group: a/b", "runs.1: must be a group's name: letters, digits"),
         ("hidden 4,4", "hidden '4,4", "runs.2: must be a command line (No closing quotation)"),
         ("for: {agent: \"{agents}\", twin", "for: {agent: \"{agent}\", twin",
