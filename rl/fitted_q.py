@@ -18,6 +18,7 @@ from torch import Tensor
 from netsim.errors import RunError
 from rl import draws
 from rl.agents import Agent, Task
+from rl.agents.base import Rate
 from rl.agents.feature_ddqn import FeatureConfig, FeatureDdqn
 from rl.networks import Parameters
 from rl.replay import Batch, Transitions
@@ -31,6 +32,8 @@ class FittedQConfig(FeatureConfig):
 
     epochs: Annotated[int, Field(ge=1)] = 100
     """Traversals of the data set."""
+    target_rate: Rate = 0.05
+    """How far the target network moves at each update: a policy that is given leaves less to chase than the best."""
 
 
 class FittedQ(FeatureDdqn):

@@ -46,7 +46,7 @@ def rank_correlation(x: ArrayLike, y: ArrayLike, groups: ArrayLike, seed: int = 
     Ranks are those within a group less their mean, so that what tells groups apart plays no part; with one group it is
     Spearman's coefficient. It is unknown where all ranks are equal.
 
-    >>> rank_correlation([1.0, 2.0, 5.0, 9.0], [0.1, 0.2, 0.3, 0.4], [0, 0, 0, 0]).mean
+    >>> round(rank_correlation([1.0, 2.0, 5.0, 9.0], [0.1, 0.2, 0.3, 0.4], [0, 0, 0, 0]).mean, 12)
     1.0
     """
     values = np.array([x, y], np.float64)

@@ -9,131 +9,31 @@ Three methods are here. ``plain`` is the agent's own update, the paper's baselin
 agent may be given a prior before the first epoch; that of a digital twin is in :mod:`twin.offline`.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from netsim.errors import InputError, RunError
-from netsim.provenance import versions
-from netsim.scenario import Scenario
 from rl import draws
-from rl.agents import Agent, AgentConfig, Task, make_agent
+from rl.agents import Task, make_agent
 from rl.checkpoints import Checkpoint
 from rl.greedy import HELD_OUT_SEED, GreedyEvaluation, mean_over_seeds
 from rl.interrupts import held_back
-from rl.loops import Groups, Reader, parted
+from rl.loops import parted
 from rl.networks import single_thread
+from rl.offline_request import OfflineRequest, PriorOf
 from rl.records import Records, carried_out, clear, finished_summary
-from rl.replay import Batch, Transitions
-from rl.training import identified
+from rl.replay import Batch
 
 SHUFFLE = "offline-shuffle"
 """Purpose of random draws."""
 CLOCK = "epochs"
 
-Method = Literal["plain", "cql", "bc"]
 Progress = Callable[[int, int], None]
-Whole = Annotated[int, Field(ge=1)]
-
-
-class OfflineConfig(BaseModel):
-    """How an agent learns from a data set, apart from its own hyper-parameters. All frequencies are in epochs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    method: Method = "plain"
-    """The agent's own update; conservative Q-learning; or behaviour cloning."""
-    epochs: Annotated[int, Field(ge=0)] = 200
-    """Traversals of the data set."""
-    caution: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of mean (log sum_b exp Q(s, b) - Q(s, a)) in ``cql``, its alpha."""
-    evaluate_every: Annotated[int, Field(ge=0)] = 10
-    """Epochs between looks at the greedy policy; 0 for none but the last."""
-    evaluation_seeds: Whole = 8
-    """Held-out cells on which it is looked at."""
-    evaluation_periods: Whole = 25
-    """Periods of each."""
-    checkpoint_every: Whole = 50
-    """Epochs between checkpoints."""
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A data set to learn from."""
-
-    transitions: Transitions
-    controllers: tuple[str, ...] = ()
-    """Who played, as far as told."""
-
-    def __len__(self) -> int:
-        return len(self.transitions.actions)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As a manifest holds it: a digest tells data sets apart wherever they lie."""
-        digest = hashlib.sha256()
-        for array in self.transitions:
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return {"transitions": len(self), "controllers": list(self.controllers), "sha256": digest.hexdigest()}
-
-
-@dataclass(frozen=True)
-class OfflineRequest:
-    """What was asked for: two trainings of equal requests leave equal bytes."""
-
-    scenario: Scenario
-    agent: str
-    config: AgentConfig
-    settings: OfflineConfig
-    data: Recorded
-    seed: int
-    device: str = "cpu"
-    loop: BaseModel | None = None
-    """Settings of the prior that the agent's name ends in."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As the manifest holds it; the interactions of the training are those that were recorded."""
-        return {
-            **identified(self.scenario),
-            "agent": self.agent,
-            "config": self.config.model_dump(mode="json"),
-            **({} if self.loop is None else {"loop": self.loop.model_dump(mode="json")}),
-            "training": {"interactions": len(self.data), **self.settings.model_dump(mode="json")},
-            "data": self.data.to_dict(),
-            "seed": self.seed,
-            "device": self.device,
-            "versions": versions("torch", "safetensors"),
-        }
-
-
-class Prior(Protocol):
-    """What an agent is given before the first epoch."""
-
-    def give(self, agent: Agent) -> None:
-        """Give it."""
-
-    def figures(self, agent: Agent) -> dict[str, Any]:
-        """What a line of metrics says of it."""
-
-    def ledger(self) -> dict[str, int]:
-        """What has been spent on it: ``imagined_transitions``, ``gradient_steps`` and more."""
-
-    def seconds(self) -> dict[str, float]:
-        """Process time that parts of it took."""
-
-    def to_groups(self) -> Groups:
-        """All that is needed to go on."""
-
-    def restore(self, groups: Reader, agent: Agent) -> None:
-        """Become what :meth:`to_groups` kept; the agent has its parameters already."""
-
-
-PriorOf = Callable[[OfflineRequest, Task], Prior]
 
 
 class OfflineTraining:

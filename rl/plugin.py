@@ -15,9 +15,9 @@ class Plugin:
     @hookimpl
     def commands(self) -> "Iterable[click.Command]":
         """``netsim train``, ``evaluate``, ``export``, ``distill``, ``landscape``."""
-        from rl.commands import COMMANDS
+        from rl import commands, derived_commands
 
-        return COMMANDS
+        return (*commands.COMMANDS, *derived_commands.COMMANDS)
 
     @hookimpl
     def controllers(self) -> Mapping[str, Callable[..., object]]:

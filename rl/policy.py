@@ -89,6 +89,13 @@ def trained_on_one(folders: Sequence[Path]) -> tuple[list[dict[str, Any]], Scena
     return [request for request, _ in made], scenario
 
 
+def called(request: Mapping[str, Any]) -> str:
+    """The agent of a request, and how it learned if that was from recorded data."""
+    method = request.get("training", {}).get("method")
+    name: str = request["agent"]
+    return name if method is None else f"{name}, offline {method}"
+
+
 def scenario_of(request: Mapping[str, Any]) -> Scenario:
     """The scenario of a request as a manifest holds it."""
     where = request["folder"]

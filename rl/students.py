@@ -30,7 +30,7 @@ from rl.agents import Policy, Task
 from rl.agents.base import Width
 from rl.checkpoints import read_arrays, write_arrays
 from rl.networks import Parameters, best_actions, linear, mlp_shapes, relu_layers
-from rl.policy import PolicyController, load_agent, scenario_of, tell
+from rl.policy import PolicyController, called, load_agent, scenario_of, tell
 from rl.records import read_manifest
 from rl.replay import Floats
 from rl.settings import checked
@@ -155,7 +155,7 @@ def played_in(folder: Path) -> tuple[str, str, Scenario]:
     """
     kind = "student" if _holds_student(folder) else "agent"
     request = (KIND.read(folder) if kind == "student" else read_manifest(folder))["request"]
-    return f"{kind}:{folder}", request["agent"], scenario_of(request)
+    return f"{kind}:{folder}", called(request), scenario_of(request)
 
 
 def load_policy(folder: Path) -> Policy:

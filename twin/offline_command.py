@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from rl.offline import OfflineConfig, OfflineRequest
+    from rl.offline_request import OfflineConfig, OfflineRequest
     from twin.offline import DataSet
 
 SEEDS = click.IntRange(0, (1 << 62) - 1)
@@ -69,7 +69,8 @@ def offline(
     if resume and force:
         raise click.UsageError("--force replaces the training in DIR, --resume goes on with it: give one of them")
     from netsim.console import progress_bar
-    from rl.offline import OfflineConfig, learn_offline
+    from rl.offline import learn_offline
+    from rl.offline_request import OfflineConfig
     from rl.settings import settings_of
     from twin.console import print_offline
     from twin.offline import DataSet, prior_of
@@ -205,7 +206,7 @@ def offline_figure(
     from netsim.loading import load_scenario
     from rl.agents import configured
     from rl.figures import keep, refuse_existing
-    from rl.offline import OfflineConfig
+    from rl.offline_request import OfflineConfig
     from rl.settings import settings_of
     from twin.offline import OfflineTwinConfig
     from twin.offline_study import NAME, Study, drawn, learned, numbers

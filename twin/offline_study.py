@@ -23,7 +23,8 @@ from netsim.statistics import ratio
 from rl.agents import AgentConfig, Policy, Task
 from rl.figures import COLOURS, Band, frame, panels
 from rl.greedy import GreedyEvaluation, mean_over_seeds
-from rl.offline import CLOCK, Method, OfflineConfig, learn_offline
+from rl.offline import CLOCK, learn_offline
+from rl.offline_request import Method, OfflineConfig
 from rl.policy import load_agent, trained
 from rl.records import METRICS
 from rl.replay import Floats

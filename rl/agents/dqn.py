@@ -12,6 +12,9 @@ from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, re
 from rl.optimiser import Adam
 from rl.replay import Batch, Floats
 
+SMALL = 8192
+"""Outputs of a head up to which torch's own product is the faster one."""
+
 
 class DqnConfig(AgentConfig):
     """Hyper-parameters of DQN and Double DQN."""
@@ -63,8 +66,9 @@ class Dqn(ValueLearner):
     def act(self, states: Floats) -> NDArray[np.int64]:
         """argmax_a Q(s, a), the first of equals."""
         h = relu_layers(self.parameters, "hidden", self.tensor(states))
-        head = self.parameters["head.0.weight"], self.parameters["head.0.bias"]
-        actions: NDArray[np.int64] = best_actions(wide_linear(h, *head)).cpu().numpy()
+        weight, bias = self.parameters["head.0.weight"], self.parameters["head.0.bias"]
+        product = wide_linear if len(h) * len(weight) > SMALL else torch.nn.functional.linear
+        actions: NDArray[np.int64] = best_actions(product(h, weight, bias)).cpu().numpy()
         return actions
 
     # -- the equations -----------------------------------------------------------------------------------------------

@@ -28,8 +28,8 @@ FIT = {"steps": 20, "batch_size": 8, "check_every": 5}
 LOOP = {
     "collect": 4,
     "first_collect": 14,
-    "real_updates": 1,
     "real_steps": 9,
+    "real_updates": 1,
     "practice_updates": 5,
     "sweep_states": 4,
     "sweep_pool": 6,

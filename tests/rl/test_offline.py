@@ -13,7 +13,8 @@ from rl.agents import AGENTS
 from rl.agents.gan_ddqn import generated
 from rl.checkpoints import Checkpoints
 from rl.commands import evaluate, export
-from rl.offline import OfflineConfig, OfflineRequest, OfflineTraining, Recorded, learn_offline
+from rl.offline import OfflineTraining, learn_offline
+from rl.offline_request import OfflineConfig, OfflineRequest, Recorded
 from rl.policy import AgentController, load_agent
 from rl.replay import Transitions
 from tests.rl.small import NAMES, batches, config_of, files_of, metrics_of, task_of

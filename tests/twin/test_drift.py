@@ -282,7 +282,9 @@ def test_a_wrong_setting_is_refused(wrong):
 # -- networks
 
 
-@pytest.mark.parametrize("at_random", [False, True], ids=["held", "drawn"])
+@pytest.mark.parametrize(
+    "at_random", [pytest.param(False, marks=pytest.mark.slow, id="held"), pytest.param(True, id="drawn")]
+)
 def test_a_flash_crowd_is_noticed_within_ten_periods(at_random):
     """In at least 95 % of 40 seeds: 38. The crowd enters with period 200, the reference is the 140 periods before."""
     play = figures.played("flash-crowd", seeds=40, periods=215, at_random=at_random)

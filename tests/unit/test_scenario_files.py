@@ -6,8 +6,9 @@ import shutil
 import pytest
 
 import netsim
-from netsim import beststatic, results
+from netsim import beststatic
 from netsim.errors import InputError, RunError
+from netsim.files import sha256
 from netsim.loading import parse_scenario
 from netsim.run import run
 from netsim.scenario import Scenario
@@ -62,7 +63,7 @@ def edit(path):
 
 
 def test_every_file_that_a_scenario_names_is_listed_with_its_digest(scenario, folder):
-    assert scenario.files() == {name: results.sha256(folder / name) for name in sorted(FILES)}
+    assert scenario.files() == {name: sha256(folder / name) for name in sorted(FILES)}
 
 
 @pytest.mark.parametrize("name", FILES)
