@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from netsim.scenario import Scenario
     from netsim.testing.audit import Audit, Case
 
-LISTINGS = ("controllers", "scenarios", "traffic", "schedulers", "path-loss", "plants", "plugins")
+LISTINGS = ("controllers", "scenarios", "studies", "traffic", "schedulers", "path-loss", "plants", "plugins")
 SEEDS = click.IntRange(0, (1 << 63) - 1)
 
 
@@ -207,7 +207,7 @@ def schema() -> None:
 @netsim.command("list")
 @click.argument("what", type=click.Choice(LISTINGS), required=False)
 def list_names(what: str | None) -> None:
-    """Say what is there: controllers, scenarios, traffic, schedulers, path-loss models, plants, plugins."""
+    """Say what is there: controllers, scenarios, studies, traffic, schedulers, path-loss models, plants, plugins."""
     from netsim.listing import listing
 
     for heading in [what] if what else LISTINGS:

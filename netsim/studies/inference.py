@@ -158,12 +158,11 @@ def _student(d: Floats) -> Paired:
     from scipy.special import stdtr, stdtrit
 
     mean, n = float(d.mean()), len(d)
-    if n == 1:
-        return Paired(mean, -math.inf, math.inf, 1.0, 1, "a single pair")
-    error = float(d.std(ddof=1)) / math.sqrt(n)
+    error = float(d.std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0
+    if not error:  # few pairs that agree, as times in rounds do, say nothing about how far others lie
+        return Paired(mean, -math.inf, math.inf, 1.0, n, "no spread to judge by")
     half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * error
-    p = 2 * float(stdtr(n - 1, -abs(mean) / error)) if error > 0 else float(mean == 0)
-    return Paired(mean, mean - half, mean + half, p, n, "Student's t")
+    return Paired(mean, mean - half, mean + half, 2 * float(stdtr(n - 1, -abs(mean) / error)), n, "Student's t")
 
 
 def _subset_means(d: Floats) -> Floats:
@@ -199,17 +198,17 @@ def holm(probabilities: Sequence[float]) -> list[float]:
 
 
 def seeds_needed(effect: float, deviation: float, power: float = 0.8, most: int = 100_000) -> int | None:
-    """Pairs that a paired t test of 5 % needs to notice an effect with this power; ``None`` above ``most``.
+    """Pairs that a paired t test of 5 % needs to notice an effect with this power.
+
+    ``None`` if they are more than ``most``, or there is no effect or no spread to judge by.
 
     ``deviation`` is the standard deviation of a paired difference. The power is that of the noncentral t.
 
     >>> seeds_needed(1.0, 1.0)
     10
     """
-    if effect == 0:
+    if effect == 0 or deviation == 0:
         return None
-    if deviation == 0:
-        return 2
     pairs = range(2, most + 1)
     found = bisect.bisect_left(pairs, power, key=lambda n: power_of(n, effect, deviation))
     return pairs[found] if found < len(pairs) else None

@@ -132,6 +132,13 @@ def test_few_pairs_have_students_interval():
     assert found.method == "Student's t"
 
 
+def test_few_pairs_that_agree_decide_nothing():
+    """Two differences of 200 interactions in rounds of 200 are no proof that all are."""
+    found = paired([200.0, 200.0])
+    assert (found.effect, found.low, found.high, found.p) == (200.0, -math.inf, math.inf, 1.0)
+    assert paired([200.0] * 6).p == 2 / 64
+
+
 def test_one_pair_says_nothing_and_none_even_less():
     assert (paired([3.0]).low, paired([3.0]).high, paired([3.0]).p) == (-math.inf, math.inf, 1.0)
     assert paired([]).pairs == 0
@@ -196,10 +203,10 @@ def test_one_seed_less_than_needed_has_too_little_power(effect):
     assert normal <= n <= normal + 4
 
 
-def test_no_effect_is_never_noticed_and_no_spread_at_once():
+def test_without_an_effect_or_a_spread_there_is_no_number_of_seeds():
     assert seeds_needed(0.0, 1.0) is None
     assert seeds_needed(1e-6, 1.0) is None
-    assert seeds_needed(1.0, 0.0) == 2
+    assert seeds_needed(1.0, 0.0) is None
 
 
 # -- times that may not come -------------------------------------------------------------------------------------------
