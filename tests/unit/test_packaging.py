@@ -19,22 +19,15 @@ def test_the_list_of_packages_is_the_tree():
     }
     tool = PROJECT["tool"]["setuptools"]
     folders = {name: tool["package-dir"].get(name, name.replace(".", "/")) for name in tool["packages"]}
-    assert set(folders) == in_tree | {"netsim.scenarios"}
+    assert set(folders) == in_tree | {"netsim.scenarios", "netsim.scenarios.studies"}
     assert all((ROOT / folder / "__init__.py").is_file() for folder in folders.values())
 
 
-def test_scenarios_and_types_ship():
+def test_scenarios_studies_and_types_ship():
     data = PROJECT["tool"]["setuptools"]["package-data"]
-    files = [*data_files("scenarios"), *data_files("scenarios/studies")]
-    patterns = data["netsim.scenarios"]
-    # A pattern without a folder is of the files at the top, as setuptools has it.
-    assert all(any(matches(file, p) for p in patterns) for file in files)
+    for package, folder in (("netsim.scenarios", "scenarios"), ("netsim.scenarios.studies", "scenarios/studies")):
+        assert all(any(file.match(pattern) for pattern in data[package]) for file in data_files(folder))
     assert "py.typed" in data["netsim"]
-
-
-def matches(file, pattern):
-    inside = file.relative_to(ROOT / "scenarios")
-    return inside.match(pattern) and len(inside.parts) == len(pattern.split("/"))
 
 
 def data_files(folder):
