@@ -8,11 +8,13 @@ it the job is finished, without it it is not, whatever was killed when.
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from netsim.errors import InputError
-from netsim.files import lock, sync_folder, to_json, write_atomic
+from netsim.files import lock, sha256, sync_folder, to_json, write_atomic
+from netsim.provenance import differences, versions
 from netsim.seals import MANIFEST, Kind, intact, written
 from netsim.studies.commands import WRITTEN, can_resume
 from netsim.studies.plan import OUT, Job
@@ -23,12 +25,19 @@ OF_THE_CLOCK = frozenset({"timing.json", "tensorboard", LOG, TIME})
 """Names of what is not the same from one time to another, and stands in no manifest of a job."""
 
 
-def seal(folder: Path, command: tuple[str, ...]) -> None:
+def seal(folder: Path, command: Sequence[str]) -> None:
     """Mark a job finished."""
     files = {str(path.relative_to(folder).as_posix()): written(path) for path in results(folder)}
     for path in results(folder):
         make_durable(path)
-    KIND.write(folder, {"command": list(command), "files": files})
+    KIND.write(folder, {**_asked(command), "files": files})
+
+
+def _asked(command: Sequence[str]) -> dict[str, Any]:
+    """What decides a result: the command, the scenario files that it names, and the versions."""
+    files = [Path(word) for word in command if word.endswith((".yaml", ".yml"))]
+    inputs = {str(path): sha256(path) for path in files if path.is_file()}
+    return {"command": list(command), "inputs": inputs, "versions": versions("torch")}
 
 
 def make_durable(path: Path) -> None:
@@ -56,7 +65,7 @@ def finished(folder: Path, job: Job) -> bool:
     Raises
     ------
     InputError
-        The folder holds another job, as when the study file was changed.
+        The folder holds another job, as when the study file, a scenario or netsim has changed.
     """
     try:
         manifest = KIND.read_if_there(folder)
@@ -64,11 +73,10 @@ def finished(folder: Path, job: Job) -> bool:
         return False  # damaged: it is run again
     if manifest is None:
         return False
-    if manifest["command"] != list(job.command):
-        raise InputError(
-            f"{folder} holds another run of this name: netsim {' '.join(manifest['command'])}; "
-            "give another --out, or remove the folder"
-        )
+    asked = _asked(job.command)
+    if different := differences({name: manifest.get(name) for name in asked}, asked):
+        told = "\n".join(different)
+        raise InputError(f"{folder} holds another run of this name:\n{told}\ngive another --out, or remove the folder")
     return all(intact(folder / name, kept) for name, kept in manifest["files"].items())
 
 

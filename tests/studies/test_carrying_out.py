@@ -112,7 +112,9 @@ def test_of_an_unfinished_run_only_what_can_be_gone_on_with_is_kept(tmp_path):
 
 def test_another_study_or_another_run_of_the_same_name_is_refused(tmp_path):
     carried_out(tmp_path)
-    with pytest.raises(InputError, match=r"equal.0 holds another run of this name: netsim run tiny .*--periods 3"):
+    with pytest.raises(
+        InputError, match=r"(?s)equal.0 holds another run of this name:.command: .*\"3\".* there, .*\"4\""
+    ):
         carried_out(tmp_path, RUNS.replace("periods: 3", "periods: 4"))
     out = tmp_path / "out"
     folder = StudyFolder(out, planned())
@@ -124,6 +126,21 @@ def test_another_study_or_another_run_of_the_same_name_is_refused(tmp_path):
         folder.refuse_existing(known=False)
     with pytest.raises(InputError, match="holds the study 'small'"):
         StudyFolder(out, planned(RUNS.replace("name: small", "name: other"))).refuse_existing(known=True)
+
+
+def test_results_of_another_scenario_or_version_are_not_taken_for_those_asked_for(tmp_path, monkeypatch):
+    own = tmp_path / "own.yaml"
+    own.write_text("a")
+    text = RUNS.replace("run tiny", f"run {own}")
+    carried_out(tmp_path, text)
+    assert carried_out(tmp_path, text)[1].begun == []
+    own.write_text("b")
+    with pytest.raises(InputError, match=r"inputs\..*own.yaml: .* there, .* asked for"):
+        carried_out(tmp_path, text)
+    own.write_text("a")
+    monkeypatch.setattr(jobs, "versions", lambda *packages: {"slicetwin": "9.9"})
+    with pytest.raises(InputError, match=r'versions.slicetwin: .* there, "9.9" asked for'):
+        carried_out(tmp_path, text)
 
 
 def test_the_time_left_is_that_of_the_plan_corrected_by_what_runs_took(tmp_path):
