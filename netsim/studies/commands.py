@@ -84,13 +84,21 @@ def _faults(job: Job) -> Iterator[str]:
 
 
 def _scenario_faults(given: dict[str, object]) -> Iterator[str]:
+    name, overrides = given.get("scenario"), given.get("overrides") or ()
+    if isinstance(name, str) and isinstance(overrides, tuple) and (fault := _scenario_fault(name, overrides)):
+        yield fault
+
+
+@functools.lru_cache(64)
+def _scenario_fault(name: str, overrides: tuple[str, ...]) -> str | None:
+    """What is wrong with a scenario, which many groups share."""
     from netsim.loading import load_scenario
 
-    if isinstance(name := given.get("scenario"), str):
-        try:
-            load_scenario(name, given.get("overrides") or ())  # type: ignore[arg-type]
-        except ScenarioError as error:
-            yield str(error)
+    try:
+        load_scenario(name, overrides)
+    except ScenarioError as error:
+        return str(error)
+    return None
 
 
 def words_of(command: Sequence[str]) -> str:
