@@ -20,9 +20,9 @@ from netsim.beststatic import best_static
 from netsim.errors import InputError
 from netsim.scenario import Scenario
 from netsim.statistics import ratio
-from rl.agents import AgentConfig, Policy, Task
+from rl.agents import Agent, AgentConfig, Policy, Task
 from rl.figures import COLOURS, Band, frame, panels
-from rl.greedy import GreedyEvaluation, mean_over_seeds
+from rl.greedy import HELD_OUT_SEED, GreedyEvaluation, mean_over_seeds
 from rl.offline import CLOCK, learn_offline
 from rl.offline_request import Method, OfflineConfig
 from rl.policy import load_agent, trained
@@ -155,12 +155,16 @@ def numbers(
     online
         Trainings on the network itself, whose level is shown too.
     periods, first_seed, seeds
-        What the policies are played on in the end; the curves are of the looks while they learned.
+        What the policies are played on in the end; the curves are of the looks while they learned, which were shorter
+        and on seeds of their own, and so are the levels drawn beside them.
     """
     evaluation = GreedyEvaluation(study.scenario, range(first_seed, first_seed + seeds), periods)
     task = Task.of(study.scenario, 1, 0)
     best = Constant(task, netsim.allocations.rank(best_static(study.scenario).allocation))
     level = _means(evaluation, best)
+    shorter = study.settings
+    looks = range(HELD_OUT_SEED, HELD_OUT_SEED + shorter.evaluation_seeds)
+    look = GreedyEvaluation(study.scenario, looks, shorter.evaluation_periods)
     reached = {key: _means(evaluation, load_agent(run)) for key, run in runs.items()}
     groups: dict[str, dict[str, Any]] = {}
     for agent in study.agents:
@@ -177,9 +181,9 @@ def numbers(
                 ).to_dict(),
                 "less_plain": _over_trainings([_difference(*pair) for pair in zip(mine, plain, strict=True)]),
             }
-    played: dict[str, list[dict[str, float]]] = {}
+    played: dict[str, list[Agent]] = {}
     for run in online:
-        played.setdefault(trained(run)[0]["agent"], []).append(_means(evaluation, load_agent(run)))
+        played.setdefault(trained(run)[0]["agent"], []).append(load_agent(run))
     return {
         "scenario": study.scenario.name,
         "scenario_hash": study.scenario.hash,
@@ -190,8 +194,14 @@ def numbers(
         "loop": study.loop.model_dump(mode="json"),
         "periods": periods,
         "seeds": [first_seed, first_seed + seeds - 1],
-        "best_static": level,
-        "online": {agent: _over_trainings(each) for agent, each in played.items()},
+        "best_static": {"reached": level, "look": _means(look, best)},
+        "online": {
+            name: {
+                "reached": _over_trainings([_means(evaluation, agent) for agent in agents]),
+                "look": _over_trainings([_means(look, agent) for agent in agents]),
+            }
+            for name, agents in played.items()
+        },
         "agents": groups,
     }
 
@@ -239,15 +249,20 @@ def drawn(shown: Mapping[str, Any]) -> "Figure":
                 Band(*(np.array(curve[name][part]) for part in Band._fields)).draw(
                     axes, curve[CLOCK], label=told, color=colour, linestyle=variant.dashes
                 )
-            axes.axhline(shown["best_static"][name], color="#000000", linewidth=0.8, label="best static")
+            best = shown["best_static"]["look"][name]
+            axes.axhline(best, color="#000000", linewidth=0.8, label="best static")
             if agent in shown["online"]:
                 axes.axhline(
-                    shown["online"][agent][name]["mean"], color="#888888", linewidth=0.8, linestyle="--", label="online"
+                    shown["online"][agent]["look"][name]["mean"],
+                    color="#888888",
+                    linewidth=0.8,
+                    linestyle="--",
+                    label="online",
                 )
             axes.set_xlim(0, None)
             axes.set_xlabel("epochs")
             axes.set_ylabel(label)
-            frame(axes, [found["curve"][name]["mean"] for found in group.values()] + [[shown["best_static"][name]]])
+            frame(axes, [found["curve"][name]["mean"] for found in group.values()] + [[best]])
     for axes in rows[0]:
         axes.legend(loc="lower right")
     return figure
