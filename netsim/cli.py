@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netsim.studies.command import study
+
 if TYPE_CHECKING:
     from netsim.plugins import Named
     from netsim.scenario import Scenario
     from netsim.testing.audit import Audit, Case
 
-LISTINGS = ("controllers", "scenarios", "traffic", "schedulers", "path-loss", "plants", "plugins")
+LISTINGS = ("controllers", "scenarios", "studies", "traffic", "schedulers", "path-loss", "plants", "plugins")
 SEEDS = click.IntRange(0, (1 << 63) - 1)
 
 
@@ -205,7 +207,7 @@ def schema() -> None:
 @netsim.command("list")
 @click.argument("what", type=click.Choice(LISTINGS), required=False)
 def list_names(what: str | None) -> None:
-    """Say what is there: controllers, scenarios, traffic, schedulers, path-loss models, plants, plugins."""
+    """Say what is there: controllers, scenarios, studies, traffic, schedulers, path-loss models, plants, plugins."""
     from netsim.listing import listing
 
     for heading in [what] if what else LISTINGS:
@@ -213,6 +215,9 @@ def list_names(what: str | None) -> None:
             click.echo(f"{heading}:")
         for name, about in listing(heading):
             click.echo(_clean(f"{'' if what else '  '}{name:<20} {about}".rstrip()))
+
+
+netsim.add_command(study)
 
 
 def _echo_json(value: object) -> None:

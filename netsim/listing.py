@@ -12,6 +12,8 @@ def listing(what: str) -> Iterator[tuple[str, str]]:
     """Names and descriptions under one of the headings of ``netsim list``."""
     if what == "scenarios":
         return _scenarios()
+    if what == "studies":
+        return _studies()
     if what == "plugins":
         return _plugins()
     if what in ("controllers", "plants"):
@@ -50,6 +52,12 @@ def _scenarios() -> Iterator[tuple[str, str]]:
     from netsim.loading import describe, scenario_names
 
     return ((name, describe(name)) for name in scenario_names())
+
+
+def _studies() -> Iterator[tuple[str, str]]:
+    from netsim.studies.loading import read_study, study_names
+
+    return ((name, read_study(name).study.description.partition("\n")[0]) for name in study_names())
 
 
 def _plugins() -> Iterator[tuple[str, str]]:

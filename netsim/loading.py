@@ -6,7 +6,6 @@ Every fault of a file is found in one go; each names the file, the line, the key
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path, PureWindowsPath
 
@@ -54,7 +53,7 @@ def load_scenario(
     shipped = _shipped(source)
     path = shipped if shipped is not None else Path(os.fsdecode(source))
     folder = path.parent if isinstance(path, Path) else None
-    return _scenario(_text_of(path), str(path), overrides, folder, registered)
+    return _scenario(text_of(path), str(path), overrides, folder, registered)
 
 
 def parse_scenario(
@@ -91,24 +90,22 @@ def validate_file(path: str | os.PathLike[str], *, registered: Names | None = No
 
 def scenario_names() -> tuple[str, ...]:
     """The names of the shipped scenarios."""
-    files = (file.name for file in _library().iterdir())
+    files = (file.name for file in library().iterdir())
     return tuple(sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml")))
 
 
 def describe(name: str) -> str:
     """The first line of a scenario's description, empty if it has none."""
     path = _shipped(name) or Path(name)
-    entry = nodes.child(reading.read(_text_of(path), str(path)).root, "description")
+    entry = nodes.child(reading.read(text_of(path), str(path)).root, "description")
     text = entry.node.value if entry and isinstance(entry.node, nodes.Text) else None
     return text.strip().splitlines()[0] if isinstance(text, str) and text.strip() else ""
 
 
-def _library() -> Traversable:
-    """The folder of shipped scenarios: the installed package, or in a checkout the folder beside netsim."""
-    try:
-        return resources.files("netsim.scenarios")
-    except ModuleNotFoundError:
-        return Path(__file__).resolve().parent.parent / "scenarios"
+def library() -> Path:
+    """The folder of shipped scenarios: installed within netsim, in a checkout beside it."""
+    installed = Path(__file__).resolve().parent / "scenarios"
+    return installed if installed.is_dir() else installed.parent.parent / "scenarios"
 
 
 def _shipped(source: str | os.PathLike[str]) -> Traversable | Path | None:
@@ -116,7 +113,7 @@ def _shipped(source: str | os.PathLike[str]) -> Traversable | Path | None:
     if not isinstance(source, str) or not _is_word(source):
         return None
     if source in (names := scenario_names()):
-        return _library() / f"{source}.yaml"
+        return library() / f"{source}.yaml"
     if os.path.lexists(source):
         return None
     rule = f"must be the path of a file or one of {', '.join(names)}"
@@ -127,7 +124,7 @@ def _is_word(source: str) -> bool:
     return re.fullmatch(r"[^/\\\0]*", source) is not None and not source.endswith((".yaml", ".yml", ".json"))
 
 
-def _text_of(path: Traversable | Path) -> str:
+def text_of(path: Traversable | Path) -> str:
     """The text of a file.
 
     Raises

@@ -19,13 +19,14 @@ def test_the_list_of_packages_is_the_tree():
     }
     tool = PROJECT["tool"]["setuptools"]
     folders = {name: tool["package-dir"].get(name, name.replace(".", "/")) for name in tool["packages"]}
-    assert set(folders) == in_tree | {"netsim.scenarios"}
+    assert set(folders) == in_tree | {"netsim.scenarios", "netsim.scenarios.studies"}
     assert all((ROOT / folder / "__init__.py").is_file() for folder in folders.values())
 
 
-def test_scenarios_and_types_ship():
+def test_scenarios_studies_and_types_ship():
     data = PROJECT["tool"]["setuptools"]["package-data"]
-    assert all(any(file.match(pattern) for pattern in data["netsim.scenarios"]) for file in data_files("scenarios"))
+    for package, folder in (("netsim.scenarios", "scenarios"), ("netsim.scenarios.studies", "scenarios/studies")):
+        assert all(any(file.match(pattern) for pattern in data[package]) for file in data_files(folder))
     assert "py.typed" in data["netsim"]
 
 

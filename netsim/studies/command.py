@@ -1,0 +1,132 @@
+"""``netsim study``. Nothing heavy is imported before it is called."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from netsim.studies.engine import Engine, Progress, StudyFolder
+    from netsim.studies.plan import Plan
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for the runs and what they show.")
+@click.option("--jobs", type=click.IntRange(1, 4096), metavar="N", help="Runs at once.  [default: a run per core]")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Where to run.")
+@click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; without it Ray starts one here.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value, as parameters.seeds=3.")
+@click.option("--smoke", is_flag=True, help="The parameters of a quick try, which shows that everything works.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and about how long it takes; run nothing.")
+@click.option("--resume", is_flag=True, help="Go on with the study in DIR: what is finished is not run again.")
+@click.option("--force", is_flag=True, help="Replace the study in DIR.")
+@click.option("--publish", type=click.Path(path_type=Path), metavar="DIR", help="Put figures and numbers there too.")
+@click.option("--json", "as_json", is_flag=True, help="Print study.json instead of tables.")
+@click.option("--quiet", is_flag=True, help="No progress and no tables.")
+@click.pass_context
+def study(
+    ctx: click.Context,
+    file: str,
+    out: Path | None,
+    jobs: int | None,
+    engine: str,
+    address: str | None,
+    overrides: tuple[str, ...],
+    smoke: bool,
+    dry_run: bool,
+    resume: bool,
+    force: bool,
+    publish: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Carry out the study FILE, a shipped name or a file: many runs, their statistics, figures and claims.
+
+    `netsim study fig5-fig6 --set parameters.seeds=3 --out studies/fig5` leaves a folder per run in studies/fig5/jobs,
+    study.json with all numbers, and the figures. What was stopped or killed goes on with --resume.
+    """
+    if resume and force:
+        raise click.UsageError("--force replaces the study in DIR, --resume goes on with it: give one of them")
+    if out is None and not dry_run:
+        raise click.UsageError("give --out DIR, or --dry-run to see the plan")
+    if address is not None and engine != "ray":
+        raise click.UsageError("--address is for --engine ray")
+    from netsim.studies import console
+    from netsim.studies.commands import check
+    from netsim.studies.engine import StudyFolder
+    from netsim.studies.loading import read_study
+    from netsim.studies.plan import plan
+
+    planned = check(plan(read_study(file, overrides, smoke=smoke)), Path.cwd())
+    folder = None if out is None else StudyFolder(out, planned)
+    if folder is None or dry_run:
+        console.print_plan(planned, folder, jobs or _cores())
+        return
+    folder.refuse_existing(known=resume or force)
+    held = folder.take(force=force)
+    try:
+        progress = _carried_out(planned, folder, engine, address, jobs, hidden=quiet or as_json)
+        command = ["netsim", "study", file, *(word for each in overrides for word in ("--set", each))]
+        command += ["--smoke"] * smoke + ["--engine", "ray"] * (engine == "ray")
+        _concluded(planned, folder, progress, command, publish, as_json=as_json, quiet=quiet)
+    finally:
+        os.close(held)
+    if progress.failed:
+        console.print_failures(progress)
+        ctx.exit(1)
+
+
+def _carried_out(
+    planned: "Plan", folder: "StudyFolder", engine: str, address: str | None, jobs: int | None, *, hidden: bool
+) -> "Progress":
+    from netsim.errors import RunError
+    from netsim.studies.engine import carry_out
+    from netsim.studies.progress import Clock, shown
+
+    try:
+        workers = _engine(engine, address, folder, jobs)
+        with shown(planned.jobs, Clock(folder), workers.places, hidden) as watch:
+            return carry_out(planned, folder, workers, watch)
+    except OSError as error:
+        raise RunError(f"cannot write {error.filename or folder.path}: {error.strerror or error}") from None
+
+
+def _engine(engine: str, address: str | None, folder: "StudyFolder", jobs: int | None) -> "Engine":
+    if engine == "local":
+        from netsim.studies.local import LocalEngine
+
+        return LocalEngine(folder.jobs, jobs or _cores())
+    from netsim.studies.ray import RayEngine
+
+    return RayEngine(folder.jobs, jobs, address)
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+def _concluded(
+    planned: "Plan",
+    folder: "StudyFolder",
+    progress: "Progress",
+    command: list[str],
+    publish: Path | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Draw what can be drawn from the runs that are finished, and show it."""
+    from netsim.files import to_json
+    from netsim.studies import console
+    from netsim.studies.outcome import conclude, keep
+
+    found = conclude(planned, folder, progress, command)
+    keep(found, folder.path)
+    if publish is not None:
+        keep(found, publish, png=False)
+    if as_json:
+        click.echo(to_json(found), nl=False)
+    elif not quiet:
+        console.print_outcome(found, folder.path)

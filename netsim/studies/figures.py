@@ -1,0 +1,131 @@
+"""Figures for print: SVG and PNG, the same bytes for the same numbers, told apart without colour."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Of Okabe and Ito (2008), told apart by eyes of every kind."""
+DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 3)))
+MARKERS = ("o", "s", "^", "v", "D", "P", "x")
+STYLE: Any = {
+    "svg.hashsalt": "slicetwin",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+}
+PANEL_IN, COLUMNS = (3.1, 2.5), 3
+LEDGER_IN, CHARS_PER_IN = 5.6, 12
+LEDGER = ("real_interactions", "imagined_transitions", "gradient_steps")
+
+Groups = Mapping[str, Mapping[str, Any]]
+
+
+def save(shown: Mapping[str, Any], groups: Groups, folder: Path, *, png: bool = True) -> None:
+    """Draw a figure of ``study.json`` into a folder, as SVG and unless not asked for as PNG."""
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        figure = drawn(shown, groups)
+        figure.savefig(folder / f"{shown['figure']}.svg", metadata={"Date": None})
+        if png:
+            figure.savefig(folder / f"{shown['figure']}.png", dpi=200, metadata={"Software": None})
+
+
+def drawn(shown: Mapping[str, Any], groups: Groups) -> "Figure":
+    """A panel for each combination of the figure's axes; below them what each group spent."""
+    from matplotlib.figure import Figure
+
+    panels, ledger = shown["panels"], _ledger(shown, groups)
+    columns = min(COLUMNS, max(1, len(panels)))
+    rows = -(-len(panels) // columns)
+    below = 0.24 * (len(ledger) + 1) if ledger else 0.0
+    width = max(PANEL_IN[0] * columns + 0.6, LEDGER_IN if ledger else 0.0)
+    figure = Figure(figsize=(width, PANEL_IN[1] * rows + below + 0.4), layout="constrained")
+    heights = [PANEL_IN[1]] * rows + ([below] if ledger else [])
+    grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
+    for k, panel in enumerate(panels):
+        axes = figure.add_subplot(grid[k // columns, k % columns])
+        _panel(axes, panel, shown)
+    if ledger:
+        _table(figure.add_subplot(grid[-1, :]), ledger)
+    if shown["title"]:
+        figure.suptitle(textwrap.fill(shown["title"], int(width * CHARS_PER_IN)), fontsize=10)
+    return figure
+
+
+def _panel(axes: "Axes", panel: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
+    draw = _curve if shown["kind"] == "curves" else _point
+    for k, (name, group) in enumerate(panel["groups"].items()):
+        if group is not None:
+            draw(axes, k, name, group)
+    if shown["kind"] == "points":
+        names = list(panel["groups"])
+        axes.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=7.5)
+        axes.set_xlim(-0.5, len(names) - 0.5)
+    elif axes.lines:
+        axes.legend()
+    axes.set_title(panel["heading"], fontsize=9)
+    axes.set_ylabel(shown["y_label"])
+    if shown["x_label"]:
+        axes.set_xlabel(shown["x_label"])
+
+
+def _curve(axes: "Axes", k: int, name: str, curve: Mapping[str, Any]) -> None:
+    """A group's interquartile mean with its band; marks stand where those of other groups do not."""
+    colour, every = COLOURS[k % len(COLOURS)], max(1, len(curve["x"]) // 6)
+    axes.plot(
+        curve["x"],
+        curve["iqm"],
+        color=colour,
+        linestyle=DASHES[k % len(DASHES)],
+        marker=MARKERS[k % len(MARKERS)],
+        markevery=(k % every, every),
+        label=f"{name} ({curve['runs']})",
+    )
+    if "low" in curve:
+        axes.fill_between(curve["x"], curve["low"], curve["high"], color=colour, alpha=0.15, linewidth=0)
+
+
+def _point(axes: "Axes", k: int, name: str, group: Mapping[str, Any]) -> None:
+    """A group's interquartile mean with its interval, and its runs as small dots beside it."""
+    low, high = group["ci95"] or (group["iqm"], group["iqm"])
+    arms = [[max(0.0, group["iqm"] - low)], [max(0.0, high - group["iqm"])]]
+    colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
+    axes.errorbar([k], [group["iqm"]], yerr=arms, color=colour, marker=marker, capsize=3, linestyle="none", label=name)
+    axes.plot([k + 0.18] * len(group["values"]), group["values"], ".", color=colour, markersize=2.5, alpha=0.6)
+
+
+def _ledger(shown: Mapping[str, Any], groups: Groups) -> list[Sequence[str]]:
+    """A line for each group of the figure: its name, what a run spent of each kind, and its seconds."""
+    if not shown["ledger"]:
+        return []
+    names = dict.fromkeys(name for panel in shown["panels"] for name in panel["groups"])
+    return [(name, *_spent(groups[name])) for name in names]
+
+
+def _spent(group: Mapping[str, Any]) -> list[str]:
+    counts = [f"{group['ledger'][kind]:,.0f}" if kind in group["ledger"] else "" for kind in LEDGER]
+    return [*counts, "" if group["seconds"] is None else f"{group['seconds']:,.0f}"]
+
+
+def _table(axes: "Axes", lines: Sequence[Sequence[str]]) -> None:
+    axes.axis("off")
+    headings = ["a run of", *(kind.replace("_", " ") for kind in LEDGER), "seconds"]
+    table = axes.table([list(line) for line in lines], colLabels=headings, loc="center", edges="horizontal")
+    table.auto_set_font_size(False)
+    table.set_fontsize(7.5)
+    table.auto_set_column_width(range(len(headings)))

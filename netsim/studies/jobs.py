@@ -1,0 +1,120 @@
+"""The folder of a job: what says that it is finished, by whom it is held, and what of it depends on the clock.
+
+``NAME/out`` is what the command writes, ``NAME/result.json`` what a command without a folder of its own printed,
+``NAME/log.txt`` what it said. The sealed ``NAME/manifest.json`` comes last and names all files with their SHA-256: with
+it the job is finished, without it it is not, whatever was killed when.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from netsim.errors import InputError
+from netsim.files import lock, sha256, sync_folder, to_json, write_atomic
+from netsim.provenance import differences, versions
+from netsim.seals import MANIFEST, Kind, intact, written
+from netsim.studies.commands import WRITTEN, can_resume
+from netsim.studies.plan import OUT, Job
+
+KIND = Kind("netsim-study-job", 1, "run of a study", "folder of a study's run", "remove its folder to run it again")
+LOG, TIME = "log.txt", "time.json"
+OF_THE_CLOCK = frozenset({"timing.json", "tensorboard", LOG, TIME})
+"""Names of what is not the same from one time to another, and stands in no manifest of a job."""
+
+
+def seal(folder: Path, command: Sequence[str]) -> None:
+    """Mark a job finished."""
+    files = {str(path.relative_to(folder).as_posix()): written(path) for path in results(folder)}
+    for path in results(folder):
+        make_durable(path)
+    KIND.write(folder, {**_asked(command), "files": files})
+
+
+def _asked(command: Sequence[str]) -> dict[str, Any]:
+    """What decides a result: the command, the scenario files that it names, and the versions."""
+    files = [Path(word) for word in command if word.endswith((".yaml", ".yml"))]
+    inputs = {str(path): sha256(path) for path in files if path.is_file()}
+    return {"command": list(command), "inputs": inputs, "versions": versions("torch")}
+
+
+def make_durable(path: Path) -> None:
+    """Wait until a file is on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+
+
+def results(folder: Path) -> Iterator[Path]:
+    """The files that make a job's result, in the order of their names: the same bytes wherever it ran."""
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and parts != (MANIFEST,) and not any(_of_the_clock(part) for part in parts):
+            yield path
+
+
+def _of_the_clock(name: str) -> bool:
+    return name in OF_THE_CLOCK or name.startswith(".")
+
+
+def finished(folder: Path, job: Job) -> bool:
+    """Whether a job has been done, and all that it left is there as it was written.
+
+    Raises
+    ------
+    InputError
+        The folder holds another job, as when the study file, a scenario or netsim has changed.
+    """
+    try:
+        manifest = KIND.read_if_there(folder)
+    except InputError:
+        return False  # damaged: it is run again
+    if manifest is None:
+        return False
+    asked = _asked(job.command)
+    if different := differences({name: manifest.get(name) for name in asked}, asked):
+        told = "\n".join(different)
+        raise InputError(f"{folder} holds another run of this name:\n{told}\ngive another --out, or remove the folder")
+    return all(intact(folder / name, kept) for name, kept in manifest["files"].items())
+
+
+def take(folder: Path) -> int | None:
+    """Hold a job's folder against others until the descriptor is closed by all who have it; ``None`` if it is held."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return lock(folder)
+    except InputError:
+        return None
+
+
+def prepare(folder: Path, job: Job) -> None:
+    """Leave of an unfinished job only what its command goes on with; nothing of one that was finished and damaged."""
+    if (folder / MANIFEST).exists() or not can_resume(job):
+        shutil.rmtree(folder / OUT, ignore_errors=True)
+    for name in (MANIFEST, WRITTEN, TIME):
+        (folder / name).unlink(missing_ok=True)
+
+
+def seconds_of(folder: Path) -> float | None:
+    """How long a job took where it was finished, in seconds; ``None`` if that is not known."""
+    try:
+        return float(json.loads((folder / TIME).read_bytes())["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def keep_seconds(folder: Path, seconds: float) -> None:
+    """Keep how long a job took."""
+    write_atomic(folder / TIME, to_json({"seconds": round(seconds, 3)}))
+
+
+def complaint(folder: Path) -> str:
+    """The last thing a job said."""
+    try:
+        lines = (folder / LOG).read_text(errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    told = [line for line in lines if line.startswith("netsim: error:")]
+    return (told or lines or ["it said nothing"])[-1].removeprefix("netsim: error: ")

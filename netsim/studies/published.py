@@ -1,0 +1,96 @@
+"""The table of results in a README, made from what ``netsim study ... --publish results/NAME`` left.
+
+``python -m netsim.studies.published README.md results`` writes it between two marks of the file.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from netsim.console import number
+from netsim.errors import InputError
+from netsim.files import write_atomic
+from netsim.studies.outcome import FORMAT, NAME, VERSION
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+NONE = "No study is kept here yet."
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """A published study.
+
+    Raises
+    ------
+    InputError
+        It is none, or of another version.
+    """
+    path = folder / NAME
+    try:
+        found = json.loads(path.read_bytes())
+        known = (found["format"], found["format_version"]) == (FORMAT, VERSION)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} holds no study: {error}") from None
+    if not known:
+        raise InputError(f"{path} is not of the format {FORMAT} version {VERSION}; publish the study again")
+    return found  # type: ignore[no-any-return]
+
+
+def section(results: Path, link: str = "results") -> str:
+    """All published studies, in the order of their folders' names; ``link`` is where they are for the reader."""
+    folders = sorted(path.parent for path in results.glob(f"*/{NAME}"))
+    return "\n\n".join(_told(read(folder), f"{link}/{folder.name}") for folder in folders) or NONE
+
+
+def with_section(text: str, results: Path) -> str:
+    """A README with the results in place of those it had.
+
+    Raises
+    ------
+    InputError
+        It has no place for them.
+    """
+    before, begun, rest = text.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not begun or not ended:
+        raise InputError(f"the file needs a line {BEGIN} and after it a line {END}; the results go between them")
+    return f"{before}{BEGIN}\n{section(results)}\n{END}{after}"
+
+
+def _told(found: Mapping[str, Any], link: str) -> str:
+    made, runs = found["made"], found["runs"]
+    machine = made["machine"]
+    where = f"{machine['cores']} cores of {machine['processor'] or machine['system']}"
+    figures = ", ".join(f"[{each['figure']}]({link}/{each['figure']}.svg)" for each in found["figures"])
+    lead = [
+        f"**{link.rpartition('/')[2]}**: {_first_line(found['description'])}",
+        f"{runs['finished']} of {runs['planned']} runs on {where}, commit {(made['commit'] or 'unknown')[:12]}",
+    ]
+    lines = [f"{' '.join(lead)}{f'; {figures}' if figures else ''}.", "", f"`{made['command']}`"]
+    return "\n".join([*lines, *(["", *_table(found["claims"])] if found["claims"] else [])])
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0] if text else ""
+
+
+def _table(claims: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield "| claim | effect | 95 % interval | pairs | verdict |"
+    yield "|---|---|---|---|---|"
+    for each in claims:
+        low, high = each["ci95"] or (None, None)
+        ends = f"{number(low, 4)} .. {number(high, 4)}"
+        name = each["claim"].replace("|", "\\|")
+        yield f"| {name} | {number(each['effect'], 4)} | {ends} | {each['pairs']} | {each['verdict']} |"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the results into a README."""
+    readme, results = (Path(each) for each in arguments)
+    write_atomic(readme, with_section(readme.read_text(encoding="utf-8"), results))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

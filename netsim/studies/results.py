@@ -1,0 +1,112 @@
+"""The numbers of the runs that are finished, by group and seed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netsim.studies import jobs
+from netsim.studies.engine import StudyFolder
+from netsim.studies.form import Measure
+from netsim.studies.measures import Curve, Reached, binned, curve_of, last_share, ledger_of, until, value_of
+from netsim.studies.plan import Job, Plan
+
+Floats = NDArray[np.float64]
+BySeed = dict[int | None, float]
+
+
+class Times(NamedTuple):
+    """When the runs of a group reached a level, and what the level was."""
+
+    level: float
+    by_seed: dict[int | None, Reached]
+
+
+@dataclass
+class Results:
+    """What can be read of a study; curves are read once."""
+
+    plan: Plan
+    folder: StudyFolder
+    done: frozenset[str]
+    """Names of the jobs that are finished."""
+
+    def __post_init__(self) -> None:
+        self._curves: dict[tuple[str, str, str], Curve] = {}
+
+    def jobs(self, group: str) -> tuple[Job, ...]:
+        """The finished jobs of a group."""
+        return tuple(job for job in self.plan.groups[group] if job.name in self.done)
+
+    def numbers(self, measure: str, group: str) -> BySeed:
+        """The number that each run of a group gives; of ``reach`` the interactions, the budget where it was missed."""
+        asked = self.plan.measures[measure]
+        if asked.value is not None:
+            return {job.seed: value_of(asked, job, self.folder.folder_of(job)) for job in self.jobs(group)}
+        if asked.reach is not None:
+            return {seed: each.x for seed, each in self.times(measure, group).by_seed.items()}
+        assert asked.last is not None
+        return {job.seed: last_share(self._curve(asked, job), asked.last) for job in self.jobs(group)}
+
+    def times(self, measure: str, group: str) -> Times:
+        """When each run of a group reached the level of a measure."""
+        asked = self.plan.measures[measure]
+        level = self._level(asked)
+        there = {job.seed: until(self.curve(asked, job), level) for job in self.jobs(group)}
+        return Times(level, there)
+
+    def curve(self, measure: Measure, job: Job) -> Curve:
+        """The curve of a run in the bins of the measure; one over something else than interactions as it is."""
+        curve = self._curve(measure, job)
+        assert isinstance(measure.bin, int)
+        return binned(curve, measure.bin) if measure.x == "interactions" else curve
+
+    def curves(self, measure: str, group: str) -> tuple[Floats, Floats]:
+        """The x that all runs of a group have, and their curves, shape ``(runs, points)``."""
+        found = [self.curve(self.plan.measures[measure], job) for job in self.jobs(group)]
+        shortest = min((each.x for each in found), key=len, default=np.empty(0))
+        return shortest, np.array([each.y[: len(shortest)] for each in found])
+
+    def seconds(self, group: str) -> list[float]:
+        """How long the runs of a group took."""
+        taken = (jobs.seconds_of(self.folder.folder_of(job)) for job in self.jobs(group))
+        return [each for each in taken if each is not None]
+
+    def ledger(self, group: str) -> dict[str, float]:
+        """What a run of the group spent, mean over runs."""
+        spent = [ledger_of(self.folder.folder_of(job)) for job in self.jobs(group)]
+        names = dict.fromkeys(name for each in spent for name in each)
+        return {name: float(np.mean([each.get(name, 0.0) for each in spent])) for name in names}
+
+    def _curve(self, measure: Measure, job: Job) -> Curve:
+        key = job.name, measure.curve or "", measure.file or ""
+        if key not in self._curves:
+            self._curves[key] = curve_of(measure, job, self.folder.folder_of(job))
+        return self._curves[key]
+
+    def _level(self, measure: Measure) -> float:
+        assert isinstance(measure.reach, int | float)
+        if measure.of is None:
+            return measure.reach
+        means = [last_share(self._curve(measure, job), 1.0) for job in self.jobs(measure.of)]
+        return measure.reach * float(np.mean(means)) if means else np.inf
+
+
+def paired_values(higher: Sequence[BySeed], lower: Sequence[BySeed] | float) -> list[tuple[Floats, Floats]]:
+    """For each pair of groups the values of the seeds that both have, in the order of the seeds.
+
+    A group of one run without a seed is compared with every seed of the other.
+    """
+    if isinstance(lower, float):
+        return [(np.array(list(side.values())), np.full(len(side), lower)) for side in higher]
+    return [_matched(one, other) for one, other in zip(higher, lower, strict=True)]
+
+
+def _matched(one: BySeed, other: BySeed) -> tuple[Floats, Floats]:
+    if set(one) == {None} or set(other) == {None}:
+        count = max(len(one), len(other))
+        return np.resize(list(one.values()), count), np.resize(list(other.values()), count)
+    seeds = sorted(seed for seed in one if seed in other and seed is not None)
+    return np.array([one[seed] for seed in seeds]), np.array([other[seed] for seed in seeds])

@@ -1,0 +1,66 @@
+"""``netsim study`` as one types it; what it runs is tested elsewhere."""
+
+import signal
+import sys
+
+import pytest
+
+from tests.studies.small import RUNS
+
+
+@pytest.fixture
+def netsim(monkeypatch, tmp_path, capsys):
+    """Runs a command line in this process; gives its exit status, what it printed and what it said."""
+    from netsim import cli
+
+    handler = signal.getsignal(signal.SIGTERM)
+    (tmp_path / "small.yaml").write_text(RUNS)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["netsim", *arguments])
+        status = cli.main()
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+def test_a_dry_run_prints_every_command_and_the_time_and_leaves_nothing(netsim, tmp_path):
+    status, out, _ = netsim("study", "small.yaml", "--dry-run", "--jobs", "4", "--set", "parameters.seeds=8")
+    lines = out.splitlines()
+    assert status == 0
+    assert lines[0] == "small: 16 runs in 2 groups, 0 finished"
+    words = "netsim run tiny --controller equal --periods 3 --seed 0 --out equal.0/out --resume --quiet"
+    assert lines[1].strip() == words
+    assert lines[-1] == "about 20 s with 4 at once"
+    assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["small.yaml"], "give --out DIR, or --dry-run to see the plan"),
+        (["small.yaml", "--out", "o", "--resume", "--force"], "give one of them"),
+        (["small.yaml", "--out", "o", "--address", "h:1"], "--address is for --engine ray"),
+        (["fig5", "--out", "o"], "study: must be the path of a file that ends in .yaml, or one of ablations, drift"),
+        (["fig5-fig7", "--out", "o"], "got 'fig5-fig7', did you mean 'fig5-fig6'?"),
+        (["nowhere.yaml", "--out", "o"], "nowhere.yaml:1:1: file: must be readable (No such file or directory)"),
+        (["small.yaml", "--out", "o", "--set", "parameter.seeds=1"], "--set parameter: is not a known key"),
+        (["small.yaml", "--out", "o", "--set", "parameters.seeds=none"], "parameters.seeds: must be a whole number"),
+        (["small.yaml", "--out", "small.yaml"], "small.yaml is no folder; give another --out"),
+        (["small.yaml", "--out", "."], ". holds other things than a study; give another --out"),
+        (["small.yaml", "--out", ".", "--force"], ". holds other things than a study; give another --out"),
+    ],
+)
+def test_wrong_input_is_refused_with_status_2_before_anything_runs(arguments, message, netsim, tmp_path):
+    status, out, err = netsim("study", *arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_shipped_studies_are_listed(netsim):
+    _, out, _ = netsim("list", "studies")
+    assert "fig5-fig6            Reward and utility against real interactions" in out
