@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from netsim.drawing import STYLE, write
 from netsim.errors import InputError
 from netsim.files import to_json, write_atomic
 from rl.greedy import mean_over_seeds
@@ -15,24 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
-"""Of Okabe and Ito (2008), told apart by eyes of every kind."""
 DASHES = ("-", "--", ":", "-.")
 MARKERS = ("", "o", "s", "^", "v", "D", "x", "+")
-STYLE: Any = {
-    "svg.hashsalt": "slicetwin",
-    "svg.fonttype": "none",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.5,
-    "lines.linewidth": 1.4,
-    "lines.markersize": 3.5,
-    "legend.frameon": False,
-    "legend.fontsize": 7.5,
-}
 
 
 class Band(NamedTuple):
@@ -94,9 +79,7 @@ def keep(
         write_atomic(folder / f"{name}.json", to_json(numbers))
         with matplotlib.rc_context(STYLE):
             for drawing, draw in drawings.items():
-                figure = draw(numbers)
-                figure.savefig(folder / f"{drawing}.svg", metadata={"Date": None})
-                figure.savefig(folder / f"{drawing}.png", dpi=200, metadata={"Software": None})
+                write(draw(numbers), folder, drawing)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
     return [f"{name}.json", *(f"{drawing}.{form}" for drawing in drawings for form in ("svg", "png"))]

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from netsim.drawing import COLOURS
 from netsim.scenario import Scenario
 from rl.agents import Agent
-from rl.figures import COLOURS, DASHES, MARKERS, Band, frame, panels
+from rl.figures import DASHES, MARKERS, Band, frame, panels
 from rl.flatness import correlations, shifted
 from rl.greedy import HELD_OUT_SEED, GreedyEvaluation, mean_over_seeds
 from rl.landscape import Losses, gradient, held_out_transitions, in_double, plane, random_direction, rewarded

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from netsim.drawing import COLOURS
 from netsim.errors import InputError
 from rl.distillation import DistillationConfig, distil
-from rl.figures import COLOURS, DASHES, MARKERS, Band, frame, panels
+from rl.figures import DASHES, MARKERS, Band, frame, panels
 from rl.greedy import GreedyEvaluation, Played, mean_over_seeds
 from rl.policy import load_agent, tell, trained_on_one
 from rl.records import METRICS

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 import netsim
 from netsim.beststatic import best_static
+from netsim.drawing import COLOURS
 from netsim.errors import InputError
 from netsim.scenario import Scenario
 from netsim.statistics import ratio
 from rl.agents import Agent, AgentConfig, Policy, Task
-from rl.figures import COLOURS, Band, frame, panels
+from rl.figures import Band, frame, panels
 from rl.greedy import HELD_OUT_SEED, GreedyEvaluation, mean_over_seeds
 from rl.offline import CLOCK, learn_offline
 from rl.offline_request import Method, OfflineConfig

@@ -5,28 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netsim.drawing import COLOURS, STYLE, write
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Of Okabe and Ito (2008), told apart by eyes of every kind."""
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 3)))
 MARKERS = ("o", "s", "^", "v", "D", "P", "x")
-STYLE: Any = {
-    "svg.hashsalt": "slicetwin",
-    "svg.fonttype": "none",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.5,
-    "lines.linewidth": 1.4,
-    "lines.markersize": 4,
-    "legend.frameon": False,
-    "legend.fontsize": 7.5,
-}
 PANEL_IN, COLUMNS = (3.1, 2.5), 3
 LEDGER_IN, CHARS_PER_IN = 5.6, 12
 LEDGER = ("real_interactions", "imagined_transitions", "gradient_steps")
@@ -38,11 +24,9 @@ def save(shown: Mapping[str, Any], groups: Groups, folder: Path, *, png: bool = 
     """Draw a figure of ``study.json`` into a folder, as SVG and unless not asked for as PNG."""
     import matplotlib
 
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context({**STYLE, "lines.markersize": 4}):
         figure = drawn(shown, groups)
-        figure.savefig(folder / f"{shown['figure']}.svg", metadata={"Date": None})
-        if png:
-            figure.savefig(folder / f"{shown['figure']}.png", dpi=200, metadata={"Software": None})
+        write(figure, folder, shown["figure"], png=png)
 
 
 def drawn(shown: Mapping[str, Any], groups: Groups) -> "Figure":

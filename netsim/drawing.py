@@ -1,0 +1,31 @@
+"""What figures for print have in common: SVG and PNG, the same bytes for the same numbers, colours for every eye."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+"""Of Okabe and Ito (2008), told apart by eyes of every kind."""
+STYLE: Any = {
+    "svg.hashsalt": "slicetwin",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 3.5,
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+}
+
+
+def write(figure: "Figure", folder: Path, name: str, *, png: bool = True) -> None:
+    """Write a figure drawn in ``STYLE`` as ``name.svg``, and unless not asked for as ``name.png``."""
+    figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+    if png:
+        figure.savefig(folder / f"{name}.png", dpi=200, metadata={"Software": None})
