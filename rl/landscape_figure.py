@@ -208,5 +208,5 @@ def drawn_flatness(shown: Mapping[str, Any]) -> "Figure":
 def _told(figure: Mapping[str, Any]) -> str:
     if figure["mean"] is None:
         return "rank correlation unknown"
-    low, high = figure["ci95"]
-    return f"rank correlation {figure['mean']:.2f}\n{low:.2f} to {high:.2f}"
+    within = "" if figure["ci95"] is None else "\n{:.2f} to {:.2f}".format(*figure["ci95"])
+    return f"rank correlation {figure['mean']:.2f}{within}"

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from scipy.stats import spearmanr
 
 import netsim
 from netsim import cli
@@ -15,7 +14,7 @@ from netsim.errors import InputError
 from rl import landscape as landscapes
 from rl import sharpness
 from rl.agents import make_agent
-from rl.flatness import correlations, rank_correlation, shifted
+from rl.flatness import correlations, shifted
 from rl.landscape import (
     gradient,
     held_out_transitions,
@@ -314,39 +313,12 @@ def test_sam_sharpness_is_of_the_highest_place_in_the_ball(monkeypatch):
 # -- flatness and U ----------------------------------------------------------------------------------------------------
 
 
-def samples(n, seed):
-    rng = np.random.Generator(np.random.Philox(seed))
-    x = rng.normal(size=n)
-    return x, x + rng.normal(size=n)
-
-
-def test_the_rank_correlation_of_one_group_is_spearman_s():
-    x, y = samples(20, 1)
-    y[3] = y[4]  # ties
-    assert rank_correlation(x, y, np.zeros(20)).mean == pytest.approx(spearmanr(x, y).statistic, rel=1e-12)
-
-
-def test_the_bootstrap_interval_holds_the_truth_as_often_as_it_says():
-    """Of two normal variables with correlation 0.7071 Spearman's is 6/pi asin(rho/2); 30 samples of 40.
-
-    A percentile bootstrap of 40 holds 95 % to within a few per cent; if each of 30 intervals holds with 0.93, fewer
-    than 21 do with a probability below 1e-4.
-    """
-    truth = 6.0 / math.pi * math.asin(math.sqrt(0.5) / 2.0)
-    found = [rank_correlation(*samples(40, 100 + k), np.zeros(40), seed=k).ci95 for k in range(30)]
-    assert sum(low <= truth <= high for low, high in found) > 20
-
-
 def test_what_tells_agents_apart_plays_no_part_within_them():
     """Two agents, the sharper one better by far, and within each the flatter trainings better."""
     sharpness, u = np.array([1.0, 2.0, 3.0, 11.0, 12.0, 13.0]), np.array([1.3, 1.2, 1.1, 9.3, 9.2, 9.1])
     found = correlations({"sam": sharpness}, {"there": u}, ["a", "a", "a", "b", "b", "b"])["sam"]["there"]
     assert found["all_trainings"]["mean"] > 0.5
     assert found["within_agents"]["mean"] == pytest.approx(-1.0)
-
-
-def test_where_all_are_equal_there_is_no_correlation_to_tell():
-    assert rank_correlation([1.0, 2.0, 3.0], [5.0, 5.0, 5.0], [0, 0, 0]).mean is None
 
 
 def test_a_scenario_to_shift_to_is_named_or_made_by_overrides():
