@@ -224,7 +224,7 @@ def offline_figure(
     with progress_bar(hidden=quiet or as_json, what="trainings") as progress:
         runs = learned(study, out, progress)
     shown = numbers(study, runs, online, periods=periods, first_seed=FIRST_SEED, seeds=seeds)
-    files = keep(out, NAME, shown, {NAME: drawn}, force)
+    files = keep(out, NAME, shown, {NAME: lambda: drawn(shown)}, force)
     if as_json:
         _echo_json(shown)
     elif not quiet:

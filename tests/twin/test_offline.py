@@ -292,7 +292,7 @@ def test_a_study_of_offline_learning_pairs_by_seed_and_goes_on_where_it_was_stop
         assert group[label]["less_plain"]["utility"]["mean"] == pytest.approx(gains.mean())
         assert group[label]["curve"]["epochs"] == [0, 1, 2]
     assert shown["online"]["ddqn"]["reached"]["utility"]["mean"] == pytest.approx(each["plain"][0])
-    files = keep(tmp_path / "figure", "offline", shown, {"offline": drawn})
+    files = keep(tmp_path / "figure", "offline", shown, {"offline": lambda: drawn(shown)})
     assert sorted(path.name for path in (tmp_path / "figure").iterdir()) == sorted(files)
 
 
