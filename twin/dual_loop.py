@@ -68,7 +68,7 @@ class DualLoop:
         self.twin: DigitalTwin | None = None
         self.interactions = 0
         self.loss: float | None = None
-        self._log = Log(task.n_slices)
+        self._log = Log(task.n_slices, settings.memory)
         self._watch = Watch(settings.drift) if settings.refit == "drift" else None
         self._place = Place()
         self._spent = {"imagined_transitions": 0, "twin_fits": 0, "twin_gradient_steps": 0, "alarms": 0}
@@ -175,7 +175,7 @@ class DualLoop:
     def _fit_twin(self) -> None:
         """Line 4: fit the twin to what was recorded (eq. 7)."""
         settings, place = self.settings, self._place
-        experience = self._log.experience().last(settings.memory)
+        experience = self._log.experience()
         thresholds = _rewarded(self._task, settings.twin_threshold).thresholds
         rewards = thresholds.reward(experience.utility, self.interactions)
         with self._timed("twin_fit"):
