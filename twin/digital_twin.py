@@ -14,7 +14,8 @@ from netsim.scenario import Scenario
 from rl.observation import Encoder
 from rl.replay import Arrays
 from twin.experience import Experience, Floats
-from twin.models.outcome import Objective, Outcome, OutcomeConfig, OutcomeModel, fit_outcome_model
+from twin.models.outcome import Objective, Outcome, OutcomeConfig, OutcomeModel
+from twin.models.outcome_fit import fit_outcome_model
 from twin.models.state import StateConfig, StateModel, fit_state_model, state_model_from_arrays
 
 

@@ -1,5 +1,6 @@
 """What every agent is: a greedy policy, a memory, an update, and parameters in one flat vector."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
@@ -178,7 +179,7 @@ class Agent(Policy, Protocol):
         """Become what :meth:`to_arrays` gave."""
 
 
-class Learner:
+class Learner(ABC):
     """What the agents share: memory, sampling, rewards, and keeping tensors."""
 
     _adam: Adam
@@ -197,6 +198,18 @@ class Learner:
     def remember(self, state: Floats, action: int, utility: float, next_state: Floats) -> None:
         """Keep one transition."""
         self.memory.add(state, action, utility, next_state)
+
+    def update(self, step: int) -> float | None:
+        """One gradient step on remembered transitions, rewarded by the threshold of ``step``; the loss.
+
+        ``None`` as long as fewer than ``learning_starts`` transitions have been seen.
+        """
+        batch = self.sample(step)
+        return None if batch is None else self.learn(batch)
+
+    @abstractmethod
+    def learn(self, batch: Batch) -> float:
+        """One gradient step on the given transitions; the loss."""
 
     def sample(self, step: int) -> Batch | None:
         """A batch drawn with replacement from the memory; ``None`` while there is too little in it."""
