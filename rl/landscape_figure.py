@@ -69,7 +69,7 @@ def numbers(
     met = held_out_transitions(scenario, config.transitions, TRANSITION_SEED) if transitions is None else transitions
     runs: list[dict[str, Any]] = []
     curves, surfaces = [], {}
-    for done, (folder, request) in enumerate(zip(folders, requests, strict=True)):
+    for folder, request in zip(folders, requests, strict=True):
         agent = load_agent(folder, notice=tell)
         double, name = in_double(agent), request["agent"]
         batch = rewarded(agent, met, request["training"]["interactions"])
@@ -82,7 +82,7 @@ def numbers(
         if scenarios:
             runs[-1]["utility"] = _utilities(agent, {"trained on": scenario, **scenarios}, played)
         if progress is not None:
-            progress(done + 1, len(folders))
+            progress(len(runs), len(folders))
     return {
         "scenario": scenario.name,
         "scenario_hash": scenario.hash,
@@ -148,8 +148,7 @@ def drawn_lines(shown: Mapping[str, Any]) -> "Figure":
         for each, (family, members) in zip(upper, families, strict=True):
             curves = {member: shown["agents"][member][name] for member in members}
             for i, (member, curve) in enumerate(curves.items()):
-                style = series_style(i) | {"marker": "", "label": member}
-                Band(*(np.array(curve[part]) for part in Band._fields)).draw(each, shown["steps"][name], **style)
+                Band.from_dict(curve).draw(each, shown["steps"][name], member, series_style(i) | {"marker": ""})
             frame(each, [curve["mean"] for curve in curves.values()])
             each.set_title(family, fontsize=9)
             each.set_xlabel(f"λ along {direction}")

@@ -145,7 +145,7 @@ def drawn(shown: Mapping[str, Any]) -> "Figure":
             curves |= {f"{agent}, student {widths}": student for widths, student in group["students"].items()}
             for i, (told, curve) in enumerate(curves.items()):
                 style = series_style(i) | {"color": colour} | ({} if i else {"marker": ""})
-                _as_band(curve[name]).draw(each, curve["steps"], label=told, **style)
+                Band.from_dict(curve[name]).draw(each, curve["steps"], told, style)
             each.axhline(group["greedy"][name]["mean"], color=colour, linewidth=0.8, alpha=0.6)
         frame(each, _means_of(shown, name))
         each.set_xscale("symlog", linthresh=10)
@@ -160,7 +160,3 @@ def _means_of(shown: Mapping[str, Any], name: str) -> Iterator[ArrayLike]:
     for group in shown["agents"].values():
         yield group["greedy"][name]["mean"]
         yield from (curve[name]["mean"] for curve in (group["while_learning"], *group["students"].values()))
-
-
-def _as_band(curve: Mapping[str, Sequence[float]]) -> Band:
-    return Band(*(np.array(curve[part]) for part in Band._fields))

@@ -64,10 +64,10 @@ def test_the_utility_of_one_member_is_that_of_its_ssr_and_se(structure):
 def test_an_ensemble_is_the_mixture_of_its_members(structure):
     model = fit_outcome_model(known(), OBJECTIVE, config_of(structure=structure), 1)
     asked = questions()
-    members = model.members_utilities(*asked).double().numpy()
+    means, deviations = model.utilities_of(model.members_outputs(model.features(*asked)))
+    members, own = means.detach().double().numpy(), deviations.detach().double().numpy()
     found = model.utility(*asked)
     assert found.mean.double().numpy() == pytest.approx(members.mean(axis=0), rel=1e-6)
-    own = model.utilities_of(model.members_outputs(model.features(*asked)))[1].detach().double().numpy()
     expected = np.sqrt((own**2).mean(axis=0) + members.var(axis=0))
     assert found.deviation.double().numpy() == pytest.approx(expected, rel=1e-5)
 

@@ -157,11 +157,6 @@ class OutcomeModel:
         return self._spread_of(*self.utilities_of(outputs))
 
     @torch.no_grad()
-    def members_utilities(self, states: Tensor, shares: Tensor) -> Tensor:
-        """Mean U as each member predicts it, shape ``(E, B)``."""
-        return self.utilities_of(self.members_outputs(self.features(states, shares)))[0]
-
-    @torch.no_grad()
     def sweep(self, states: Tensor, shares: Tensor) -> Spread:
         """U of every one of A allocations, shape ``(A, N)``, in each of B states, shape ``(B, N)``: both ``(B, A)``."""
         each = [self._spread_of(*self.utilities_of(outputs)) for outputs in self._of_all(states, shares)]
