@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from netsim.scenario import Scenario
 from rl.agents import Agent
-from rl.greedy import HELD_OUT_SEED, GreedyEvaluation
+from rl.greedy import HELD_OUT_SEED, GreedyEvaluation, HeldOutSeeds
 
 Whole = Annotated[int, Field(ge=1)]
 
@@ -29,8 +29,7 @@ class CourseConfig(BaseModel):
 
     def evaluation(self, scenario: Scenario) -> GreedyEvaluation:
         """What plays the greedy policy on the held-out cells."""
-        seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + self.evaluation_seeds)
-        return GreedyEvaluation(scenario, seeds, self.evaluation_periods)
+        return HeldOutSeeds(self.evaluation_periods, HELD_OUT_SEED, self.evaluation_seeds).evaluation(scenario)
 
 
 def is_finite(agent: Agent, losses: Iterable[float]) -> bool:

@@ -18,7 +18,7 @@ from netsim.drawing import COLOURS, series_style
 from netsim.errors import InputError
 from rl.distillation import DistillationConfig, distil
 from rl.figures import Band, frame, panels
-from rl.greedy import GreedyEvaluation, Played, mean_over_seeds
+from rl.greedy import GreedyEvaluation, HeldOutSeeds, Played, mean_over_seeds
 from rl.policy import load_agent, tell, trained_on_one
 from rl.records import METRICS
 from rl.students import Student
@@ -38,10 +38,7 @@ def numbers(
     folders: Sequence[Path],
     configs: Sequence[DistillationConfig],
     seed: int,
-    *,
-    periods: int,
-    first_seed: int,
-    seeds: int,
+    held_out: HeldOutSeeds,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """The curves of trainings and of their students, by agent, with intervals over trainings.
@@ -50,6 +47,8 @@ def numbers(
     ----------
     seed
         The students of a training have this seed plus the training's.
+    held_out
+        What students and teachers are played on.
 
     Raises
     ------
@@ -58,7 +57,7 @@ def numbers(
     """
     requests, scenario = trained_on_one(folders)
     with_budget = [config.model_copy(update={"patience": config.steps}) for config in configs]
-    evaluation = GreedyEvaluation(scenario, range(first_seed, first_seed + seeds), periods)
+    evaluation = held_out.evaluation(scenario)
     groups: dict[str, list[dict[str, Any]]] = {}
     for done, (folder, request) in enumerate(zip(folders, requests, strict=True)):
         made = _of_training(folder, with_budget, seed + request["seed"], evaluation)
@@ -68,8 +67,7 @@ def numbers(
     return {
         "scenario": scenario.name,
         "scenario_hash": scenario.hash,
-        "periods": periods,
-        "seeds": [first_seed, first_seed + seeds - 1],
+        **held_out.to_dict(),
         "agents": {name: _over_trainings(name, made) for name, made in groups.items()},
     }
 
