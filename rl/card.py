@@ -14,7 +14,8 @@ from rl.export import dense, per_slice
 from rl.greedy import HeldOutSeeds, Played, mean_over_seeds
 from rl.latency import latencies_us
 from rl.networks import Parameters
-from rl.policy import load_agent, tell, trained
+from rl.options import notice
+from rl.policy import load_agent, trained
 from rl.students import Student
 
 HEADS = ("head.0.", "advantages.0.")
@@ -39,7 +40,7 @@ def distilled(folder: Path, config: DistillationConfig, seed: int, held_out: Hel
         The folder holds no training with a whole checkpoint, or the agent remembers too little.
     """
     asked, scenario = trained(folder)
-    teacher = load_agent(folder, notice=tell, memory=True)
+    teacher = load_agent(folder, notice=notice, memory=True)
     student, fit = distil(teacher, teacher.memory.all().states, config, seed)
     widths = "-".join(map(str, config.hidden))
     request = {

@@ -15,7 +15,8 @@ from rl.flatness import correlations, shifted
 from rl.greedy import HELD_OUT_SEED, HeldOutSeeds, mean_over_seeds
 from rl.landscape import Losses, gradient, held_out_transitions, in_double, plane, random_direction, rewarded
 from rl.networks import single_thread
-from rl.policy import load_agent, tell, trained_on_one
+from rl.options import notice
+from rl.policy import load_agent, trained_on_one
 from rl.replay import Batch, Transitions
 from rl.sharpness import FLATNESS, SHARPNESS, LandscapeConfig, landscape
 
@@ -69,7 +70,7 @@ def numbers(
     runs: list[dict[str, Any]] = []
     curves, surfaces = [], {}
     for folder, request in zip(folders, requests, strict=True):
-        agent = load_agent(folder, notice=tell)
+        agent = load_agent(folder, notice=notice)
         double, name = in_double(agent), request["agent"]
         batch = rewarded(agent, met, request["training"]["interactions"])
         found = landscape(double, batch, config, seed)

@@ -19,7 +19,8 @@ from netsim.errors import InputError
 from rl.distillation import DistillationConfig, distil
 from rl.figures import Band, frame, panels
 from rl.greedy import GreedyEvaluation, HeldOutSeeds, Played, mean_over_seeds
-from rl.policy import load_agent, tell, trained_on_one
+from rl.options import notice
+from rl.policy import load_agent, trained_on_one
 from rl.records import METRICS
 from rl.students import Student
 
@@ -75,7 +76,7 @@ def numbers(
 def _of_training(
     folder: Path, configs: Sequence[DistillationConfig], seed: int, evaluation: GreedyEvaluation
 ) -> dict[str, Any]:
-    teacher = load_agent(folder, notice=tell, memory=True)
+    teacher = load_agent(folder, notice=notice, memory=True)
     states = teacher.memory.all().states
     students: dict[str, Curves] = {}
     for config in configs:

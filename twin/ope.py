@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from netsim.errors import InputError
 from netsim.scenario import Scenario
@@ -20,19 +20,17 @@ from rl.agents import Agent
 from rl.fitted_q import FittedQConfig, fitted_utility
 from rl.greedy import HeldOutSeeds, mean_over_seeds
 from rl.policy import load_agent, trained
+from rl.settings import Settings, Whole
 from twin.digital_twin import DigitalTwin, TwinConfig
 from twin.imagination import Rollouts
 from twin.offline import DataSet
 
 WHOSE = "off-policy evaluation"
 WAYS = ("fitted_q", "twin")
-Whole = Annotated[int, Field(ge=1)]
 
 
-class OpeConfig(BaseModel):
+class OpeConfig(Settings):
     """How policies are evaluated from data."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rollouts: Annotated[int, Field(ge=1, le=65_536)] = 256
     """Roll-outs of the twin at once."""

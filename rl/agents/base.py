@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from netsim import allocations
@@ -19,6 +19,7 @@ from rl.observation import Encoder
 from rl.optimiser import Adam
 from rl.replay import Arrays, Batch, Floats, Replay, Transitions
 from rl.reward import Thresholds
+from rl.settings import Settings, Whole
 
 Rate = Annotated[float, Field(gt=0, le=1)]
 Width = Annotated[int, Field(ge=1, le=65_536)]
@@ -29,10 +30,8 @@ TABLED = 100_000
 """Up to so many allocations are looked up in a table: working one out costs as much as scoring them all."""
 
 
-class AgentConfig(BaseModel):
+class AgentConfig(Settings):
     """Hyper-parameters that all agents have."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     discount: Annotated[float, Field(ge=0, lt=1)] = 0.8
     """lambda of eq. 10, per period."""
@@ -42,7 +41,7 @@ class AgentConfig(BaseModel):
     """Transitions in an update."""
     replay_capacity: Annotated[int, Field(ge=1, le=10_000_000)] = 50_000
     """Transitions kept."""
-    learning_starts: Annotated[int, Field(ge=1)] = 200
+    learning_starts: Whole = 200
     """Transitions seen before the first update."""
     target_rate: Rate = 0.01
     """How far the target network moves towards the learned one at each update."""

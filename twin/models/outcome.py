@@ -13,12 +13,13 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from netsim.scenario import Scenario
 from rl.agents.base import Width, arrays_into_tensors, tensors_to_arrays
 from rl.replay import Arrays
+from rl.settings import Settings
 from twin.fitting import FitConfig, FitReport, Scaling
 from twin.models.members import PER_SLICE, SE, Joint, Sliced
 
@@ -26,10 +27,8 @@ LEAST_DEVIATION = 1e-3
 """Of a utility: the Gaussian head says no less, so that one period that was foreseen exactly decides nothing."""
 
 
-class OutcomeConfig(BaseModel):
+class OutcomeConfig(Settings):
     """How outcomes are predicted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     target: Literal["outcome", "reward"] = "outcome"
     """What is predicted: SSR, SE and with them U; or, as the paper writes, the reward alone."""
