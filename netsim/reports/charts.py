@@ -69,6 +69,8 @@ class Panel:
     levels: Sequence[Level] = ()
     y_label: str = ""
     y_range: tuple[float | None, float | None] | None = None
+    x_names: Sequence[str] = ()
+    """What stands at x = 0, 1, ... instead of numbers."""
     log_x: bool = False
     log_y: bool = False
 
@@ -105,7 +107,12 @@ def _panel(axes: "Axes", panel: Panel, *, alone: bool) -> dict[str, Any]:
     if panel.y_range is not None:
         axes.set_ylim(*panel.y_range)
     axes.margins(x=0.01)
-    _plainly(axes.xaxis, logarithmic=panel.log_x)
+    if panel.x_names:
+        names = list(map(name_of, panel.x_names))
+        axes.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=8)
+        axes.set_xlim(-0.5, len(names) - 0.5)
+    else:
+        _plainly(axes.xaxis, logarithmic=panel.log_x)
     _plainly(axes.yaxis, logarithmic=panel.log_y)
     return {name_of(label): handle for label, handle in {**named, **levels}.items() if label}
 

@@ -47,7 +47,7 @@ def ssr(training: TrainingData) -> Figure | None:
     last = training.last_greedy
     told = "" if last is None else ", ".join(f"{name} {last['ssr'][name]['mean']:.4f}" for name in training.names)
     panels = [
-        Panel(name, lines, (), "SSR", below_one(np.concatenate([_lowest(line) for line in lines] or [[1.0]])))
+        Panel(name, lines, (), "SSR", below_one(np.concatenate([_lowest(line) for line in lines] or [np.ones(1)])))
         for name, lines in curves.items()
     ]
     return _strips(
