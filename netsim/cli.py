@@ -58,6 +58,15 @@ def netsim() -> None:
 @click.option("--force", is_flag=True, help="Replace the run in DIR.")
 @click.option("--resume", is_flag=True, help="Show the finished run in DIR, or run an unfinished one again.")
 @click.option("--on-fault", type=click.Choice(["strict", "score"]), default="strict", show_default=True)
+@click.option("--isolate", is_flag=True, help="Run the controller in a process of its own, with a deadline.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For each decision of an isolated controller.",
+)
 @click.option("--audit", is_flag=True, help="Check every slot, and stop with the packets that show what is wrong.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of tables.")
 @click.option("--quiet", is_flag=True, help="No progress bar and no tables.")
@@ -73,6 +82,8 @@ def run(
     resume: bool,
     packets: bool,
     audit: bool,
+    isolate: bool,
+    deadline: float,
     **options: Any,
 ) -> None:
     """Run SCENARIO, a shipped name or a file, and show what its slices got.
@@ -94,6 +105,7 @@ def run(
         with progress_bar(hidden=quiet) as progress:  # raced here, where its progress can be shown
             best_static(loaded, progress)
     where: dict[str, Any] = {"out": out, "packets": packets, "force": force, "resume": resume}
+    where["deadline_s"] = deadline if isolate else None
     auditing = _audit(audit, as_json, functools.partial(_again, scenario, options["seed"], overrides, plugins))
     with progress_bar(hidden=quiet) as progress, auditing as where["audit"]:
         summary = run_scenario(loaded, controller, plugins=attached, progress=progress, **where, **options)
