@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netsim.reports.command import report
 from netsim.studies.command import study
 
 if TYPE_CHECKING:
@@ -230,6 +231,7 @@ def list_names(what: str | None) -> None:
 
 
 netsim.add_command(study)
+netsim.add_command(report)
 
 
 def _echo_json(value: object) -> None:
