@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netsim.starting import new
 from netsim.studies.command import study
 
 if TYPE_CHECKING:
@@ -218,6 +219,7 @@ def list_names(what: str | None) -> None:
 
 
 netsim.add_command(study)
+netsim.add_command(new)
 
 
 def _echo_json(value: object) -> None:
