@@ -8,6 +8,14 @@ from netsim.hooks import hookimpl
 if TYPE_CHECKING:
     import click
 
+AGENT_LINES: Mapping[str, str] = {
+    "dqn": "DQN: Q(s, .), an output per allocation, from r + λ max Q'(s', .).",
+    "ddqn": "Double DQN: the same from r + λ Q'(s', argmax Q(s', .)).",
+    "gan-ddqn": "Dueling GAN-DDQN: particles of the return, judged by a Wasserstein critic, and a dueling advantage.",
+    "feature-ddqn": "Double DQN of Q(s, w), told what an allocation is: its shares w are an input.",
+}
+"""Agent -> a line about it; the classes have more, and take a second to import."""
+
 
 class Plugin:
     """Agents: the commands that make, play and take them along, and the controllers agent:RUN_DIR and student:DIR."""
@@ -23,6 +31,11 @@ class Plugin:
     def controllers(self) -> Mapping[str, Callable[..., object]]:
         """``agent:RUN_DIR`` and ``student:DIR``."""
         return {"agent": _agent, "student": _student}
+
+    @hookimpl
+    def listings(self) -> Mapping[str, Mapping[str, str]]:
+        """``netsim list agents``."""
+        return {"agents": AGENT_LINES}
 
 
 def _agent(text: str, *, scenario: object) -> object:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netsim import completion
+
 if TYPE_CHECKING:
     from rl.offline_request import OfflineConfig, OfflineRequest
     from twin.offline import DataSet
@@ -157,7 +159,7 @@ def ope(
 
 
 @click.command("offline-figure")
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=completion.scenarios)
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder of the study.")
 @click.option("--agents", default="dqn,ddqn,gan-ddqn", show_default=True, metavar="A,B,...", help="Who learns.")
 @click.option("--controller", default="random", show_default=True, metavar="NAME", help="Whose periods are recorded.")
