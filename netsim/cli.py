@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netsim import completion
+from netsim.doctor import doctor
 from netsim.starting import new
 from netsim.studies.command import study
 
@@ -230,6 +231,7 @@ def list_names(what: str | None) -> None:
 
 netsim.add_command(study)
 netsim.add_command(new)
+netsim.add_command(doctor)
 
 
 def _echo_json(value: object) -> None:

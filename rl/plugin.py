@@ -8,6 +8,8 @@ from netsim.hooks import hookimpl
 if TYPE_CHECKING:
     import click
 
+    from netsim.checkups import Checkup
+
 AGENT_LINES: Mapping[str, str] = {
     "dqn": "DQN: Q(s, .), an output per allocation, from r + λ max Q'(s', .).",
     "ddqn": "Double DQN: the same from r + λ Q'(s', argmax Q(s', .)).",
@@ -36,6 +38,13 @@ class Plugin:
     def listings(self) -> Mapping[str, Mapping[str, str]]:
         """``netsim list agents``."""
         return {"agents": AGENT_LINES}
+
+    @hookimpl
+    def checkups(self, measure: bool) -> "Mapping[str, Callable[[], Checkup]]":
+        """PyTorch and its devices; with ``measure`` how fast an agent learns."""
+        from rl.checkups import checkups
+
+        return checkups(measure)
 
 
 def _agent(text: str, *, scenario: object) -> object:
