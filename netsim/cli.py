@@ -9,6 +9,7 @@ import click
 
 from netsim import completion
 from netsim.doctor import doctor
+from netsim.rows import write_csv
 from netsim.starting import new
 from netsim.studies.command import study
 
@@ -232,6 +233,7 @@ def list_names(what: str | None) -> None:
 netsim.add_command(study)
 netsim.add_command(new)
 netsim.add_command(doctor)
+netsim.add_command(write_csv)
 
 
 def _echo_json(value: object) -> None:
