@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from netsim import completion
 from rl.options import COUNT, SEEDS
 from twin.dataset_commands import dataset
 from twin.offline_command import offline, ope
@@ -12,7 +13,7 @@ from twin.whatif_command import whatif
 
 
 @click.command()
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=completion.scenarios)
 @click.option("--controller", default="random", show_default=True, metavar="NAME", help="Who decides the allocation.")
 @click.option("--periods", type=COUNT, default=1000, show_default=True, metavar="N", help="Controlled periods.")
 @click.option("--seed", type=SEEDS, default=0, show_default=True, metavar="S", help="Seed of the run.")

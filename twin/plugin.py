@@ -26,6 +26,15 @@ class Plugin:
         """``twin:DIR``."""
         return {"twin": _plant}
 
+    @hookimpl
+    def listings(self) -> Mapping[str, Mapping[str, str]]:
+        """The agents of ``netsim list agents`` in the loop with a twin."""
+        from rl.plugin import AGENT_LINES
+
+        return {
+            "agents": {f"{name}-dt": f"{name} with a digital twin to practise on, Algorithm 1." for name in AGENT_LINES}
+        }
+
 
 def _plant(text: str, *, scenario: "Scenario") -> object:
     """The twin in a folder, of `netsim twin fit` or of a training of an agent in -dt, written twin:DIR."""
