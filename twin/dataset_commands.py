@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from rl.options import echo_json
+
 
 @click.group()
 def dataset() -> None:
@@ -23,7 +25,7 @@ def show(folder: Path, as_json: bool) -> None:
 
     made = card(folder)
     if as_json:
-        _echo_json(made)
+        echo_json(made)
     else:
         print_card(made)
 
@@ -51,9 +53,3 @@ def export(folder: Path, csv_file: Path | None, name: str | None, files: Path | 
         click.echo(f"{made['folder']}: {made['steps']} steps in {made['episodes']} episodes")
     elif csv_file is not None:
         click.echo(f"{csv_file}: {write_csv(folder, csv_file, force=force)} periods")
-
-
-def _echo_json(value: object) -> None:
-    from netsim.files import to_json
-
-    click.echo(to_json(value), nl=False)
