@@ -46,7 +46,7 @@ def _lead(run: RunData) -> str:
 
 def _warnings(run: RunData) -> Iterator[str]:
     if run.damaged:
-        yield f"These files are not those that the run wrote: {'; '.join(run.damaged)}."
+        yield f"Not as the run wrote them: {', '.join(run.damaged)}. What follows may be wrong."
     if run.summary is not None and (faults := run.summary["faults"]):
         yield f"The controller was at fault in {faults} periods, which were played as the one before."
 

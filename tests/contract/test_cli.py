@@ -303,7 +303,7 @@ def test_help_imports_nothing_heavy_and_is_quick():
         [sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True
     )
     modules, seconds = process.stderr.splitlines()
-    heavy = {"torch", "matplotlib", "numba", "pyarrow", "scipy", "numpy", "pydantic", "ruamel", "gymnasium"}
+    heavy = {"torch", "matplotlib", "jinja2", "numba", "pyarrow", "scipy", "numpy", "pydantic", "ruamel", "gymnasium"}
     assert not heavy & set(modules.split())
     assert float(seconds) < 0.3
     assert "run " in process.stdout
