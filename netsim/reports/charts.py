@@ -10,10 +10,9 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike
 
-from netsim.drawing import COLOURS
+from netsim.drawing import COLOURS, DASHES, MARKERS
 from netsim.faults import printable
 from netsim.reports.vector import DRAWN
-from netsim.studies.figures import DASHES, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

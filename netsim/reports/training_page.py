@@ -28,7 +28,9 @@ TIMES = {
     "twin_fit_cpu_s": "CPU seconds fitting the twin",
     "practice_cpu_s": "CPU seconds practising in the twin",
 }
-GOING_ON = "{done:,} of {asked:,} {clock} are done. The training is going on, or was stopped; `--resume` goes on with it."
+GOING_ON = (
+    "{done:,} of {asked:,} {clock} are done. The training is going on, or was stopped; `--resume` goes on with it."
+)
 
 
 def training_page(folder: Path) -> Document:

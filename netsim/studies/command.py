@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netsim import completion
+
 if TYPE_CHECKING:
     from netsim.studies.engine import Engine, Progress, StudyFolder
     from netsim.studies.plan import Plan
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=completion.studies)
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for the runs and what they show.")
 @click.option("--jobs", type=click.IntRange(1, 4096), metavar="N", help="Runs at once.  [default: a run per core]")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Where to run.")
