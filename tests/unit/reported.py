@@ -8,9 +8,9 @@ from urllib.parse import unquote
 
 import netsim
 from netsim.files import to_json
+from netsim.reports import page
 from netsim.reports.training_data import KIND as TRAINING
 from netsim.results import KIND as RUN
-from netsim.seals import MANIFEST
 from netsim.studies.engine import KIND as STUDY
 from netsim.studies.outcome import FORMAT, VERSION
 
@@ -19,7 +19,7 @@ HASH = "0" * 64
 """Of no scenario, so that no best static allocation is known for it."""
 
 
-def a_run(folder, controller="random", periods=12, **options):
+def a_run(folder, controller="random", periods=30, **options):
     """A run of ``tiny``, packets kept."""
     netsim.run("tiny", controller, periods=periods, seed=3, out=folder, packets=True, **options)
     return folder
@@ -152,17 +152,17 @@ class Seen(HTMLParser):
         assert kind == "data:text/csv;charset=utf-8"
         return list(csv.DictReader(io.StringIO(unquote(content))))
 
+    def policy(self):
+        """The rules of what the page may load and run."""
+        [content] = [each["content"] for tag, each in self.elements if tag == "meta" and "http-equiv" in each]
+        return dict(rule.split(" ", 1) for rule in content.split("; "))
+
     def curve(self, name, panel, series=None):
-        """The values of one curve of a file."""
+        """The values of one curve of a file, NaN where it has a gap."""
         rows = [row for row in self.numbers(name) if row["panel"] == panel and row["series"] == (series or panel)]
-        return [float(row["value"]) for row in rows]
+        return [float(row["value"] or "nan") for row in rows]
 
 
 def seen(folder):
     """What the report of a folder says."""
-    from netsim.reports import page
-
     return Seen(page(folder))
-
-
-__all__ = ["MANIFEST", "Seen", "a_run", "a_study", "a_training", "evaluated", "interactions", "rewrite", "seen"]
