@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -14,9 +13,7 @@ from netsim.reports.document import Cell, Document
 
 if TYPE_CHECKING:
     import jinja2
-    import markupsafe
 
-_CODE = re.compile("`([^`]+)`")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 
@@ -74,17 +71,6 @@ def csv_cell(value: Cell) -> str:
     return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n\r') else text
 
 
-def told(text: str) -> "markupsafe.Markup":
-    """A sentence, with what stands between backticks as code; all of it is text, whoever wrote it.
-
-    >>> print(told("`netsim run` & <b>"))
-    <code>netsim run</code> &amp; &lt;b&gt;
-    """
-    import markupsafe
-
-    return markupsafe.Markup(_CODE.sub(r"<code>\1</code>", str(markupsafe.escape(text))))
-
-
 @cache
 def _templates() -> "jinja2.Environment":
     import jinja2
@@ -97,7 +83,7 @@ def _templates() -> "jinja2.Environment":
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"csv_link": csv_link, "told": told}
+    made.filters["csv_link"] = csv_link
     return made
 
 
