@@ -9,6 +9,7 @@ import click
 
 from netsim import completion
 from netsim.doctor import doctor
+from netsim.reports.command import report
 from netsim.rows import write_csv
 from netsim.starting import new
 from netsim.studies.command import study
@@ -67,6 +68,15 @@ def netsim() -> None:
 @click.option("--force", is_flag=True, help="Replace the run in DIR.")
 @click.option("--resume", is_flag=True, help="Show the finished run in DIR, or run an unfinished one again.")
 @click.option("--on-fault", type=click.Choice(["strict", "score"]), default="strict", show_default=True)
+@click.option("--isolate", is_flag=True, help="Run the controller in a process of its own, with a deadline.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For each decision of an isolated controller.",
+)
 @click.option("--audit", is_flag=True, help="Check every slot, and stop with the packets that show what is wrong.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of tables.")
 @click.option("--quiet", is_flag=True, help="No progress bar and no tables.")
@@ -82,6 +92,8 @@ def run(
     resume: bool,
     packets: bool,
     audit: bool,
+    isolate: bool,
+    deadline: float,
     **options: Any,
 ) -> None:
     """Run SCENARIO, a shipped name or a file, and show what its slices got.
@@ -103,6 +115,7 @@ def run(
         with progress_bar(hidden=quiet) as progress:  # raced here, where its progress can be shown
             best_static(loaded, progress)
     where: dict[str, Any] = {"out": out, "packets": packets, "force": force, "resume": resume}
+    where["deadline_s"] = deadline if isolate else None
     auditing = _audit(audit, as_json, functools.partial(_again, scenario, options["seed"], overrides, plugins))
     with progress_bar(hidden=quiet) as progress, auditing as where["audit"]:
         summary = run_scenario(loaded, controller, plugins=attached, progress=progress, **where, **options)
@@ -231,6 +244,7 @@ def list_names(what: str | None) -> None:
 
 
 netsim.add_command(study)
+netsim.add_command(report)
 netsim.add_command(new)
 netsim.add_command(doctor)
 netsim.add_command(write_csv)

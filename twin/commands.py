@@ -6,7 +6,7 @@ import click
 
 from netsim import completion
 from twin.dataset_commands import dataset
-from twin.offline_command import offline, offline_figure, ope
+from twin.offline_command import offline, ope
 from twin.twin_commands import twin
 from twin.whatif_command import whatif
 
@@ -47,4 +47,4 @@ def collect(
         click.echo(f"{out}: {len(history)} periods of {runs} run{'s' if runs > 1 else ''}")
 
 
-COMMANDS = (collect, dataset, whatif, twin, offline, offline_figure, ope)
+COMMANDS = (collect, dataset, whatif, twin, offline, ope)

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netsim import completion
-
 if TYPE_CHECKING:
     from rl.offline_request import OfflineConfig, OfflineRequest
     from twin.offline import DataSet
@@ -156,81 +154,6 @@ def ope(
         _echo_json(shown)
     elif not quiet:
         print_ope(shown)
-
-
-@click.command("offline-figure")
-@click.argument("scenario", shell_complete=completion.scenarios)
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder of the study.")
-@click.option("--agents", default="dqn,ddqn,gan-ddqn", show_default=True, metavar="A,B,...", help="Who learns.")
-@click.option("--controller", default="random", show_default=True, metavar="NAME", help="Whose periods are recorded.")
-@click.option("--recorded", type=COUNT, default=1000, show_default=True, metavar="N", help="Periods of each record.")
-@click.option("--seed", type=SEEDS, default=1, show_default=True, metavar="S", help="First seed of learning.")
-@click.option("--trainings", type=COUNT, default=5, show_default=True, metavar="K", help="Seeds of learning.")
-@click.option("--epochs", type=click.IntRange(0), default=200, show_default=True, metavar="N", help="Traversals.")
-@click.option("--training", multiple=True, metavar="KEY=VALUE", help="Override a setting, as caution=0.3.")
-@click.option("--loop", multiple=True, metavar="KEY=VALUE", help="Override a setting of the twin.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the scenario.")
-@click.option("--online", multiple=True, type=click.Path(path_type=Path), metavar="RUN_DIR", help="Show its level too.")
-@click.option(
-    "--periods", type=COUNT, default=200, show_default=True, metavar="N", help="Periods for each held-out seed."
-)
-@click.option(
-    "--seeds", type=click.IntRange(2, 10_000), default=10, show_default=True, metavar="K", help="Held-out seeds."
-)
-@click.option("--force", is_flag=True, help="Replace the figure in DIR; trainings that are there are used.")
-@click.option("--json", "as_json", is_flag=True, help="Print the figure's numbers as JSON.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
-def offline_figure(
-    scenario: str,
-    out: Path,
-    agents: str,
-    controller: str,
-    recorded: int,
-    seed: int,
-    trainings: int,
-    epochs: int,
-    training: tuple[str, ...],
-    loop: tuple[str, ...],
-    overrides: tuple[str, ...],
-    online: tuple[Path, ...],
-    periods: int,
-    seeds: int,
-    force: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Compare offline learning on SCENARIO with a twin, without, conservative and cloned (figure 9 of the paper).
-
-    Records are made, agents trained and compared on held-out seeds; DIR gets offline.json, offline.svg and
-    offline.png. What is there of data and trainings is used, so a study that was stopped goes on.
-    """
-    from netsim.console import progress_bar
-    from netsim.loading import load_scenario
-    from rl.agents import configured
-    from rl.figures import keep, refuse_existing
-    from rl.offline_request import OfflineConfig
-    from rl.settings import settings_of
-    from twin.offline import OfflineTwinConfig
-    from twin.offline_study import NAME, Study, drawn, learned, numbers
-
-    refuse_existing(out, NAME, force)
-    study = Study(
-        load_scenario(scenario, overrides),
-        {name: configured(name, {}) for name in agents.split(",")},
-        controller,
-        recorded,
-        range(seed, seed + trainings),
-        settings_of("training", OfflineConfig, (*training, f"epochs={epochs}")),
-        settings_of("loop", OfflineTwinConfig, loop),
-    )
-    with progress_bar(hidden=quiet or as_json, what="trainings") as progress:
-        runs = learned(study, out, progress)
-    shown = numbers(study, runs, online, periods=periods, first_seed=FIRST_SEED, seeds=seeds)
-    files = keep(out, NAME, shown, {NAME: drawn}, force)
-    if as_json:
-        _echo_json(shown)
-    elif not quiet:
-        click.echo(f"written to {out}: {', '.join(files)}")
 
 
 def _notice(text: str) -> None:

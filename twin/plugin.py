@@ -16,7 +16,7 @@ class Plugin:
 
     @hookimpl
     def commands(self) -> "Iterable[click.Command]":
-        """``netsim collect``, ``dataset``, ``twin``, ``whatif``, ``offline``, ``offline-figure`` and ``ope``."""
+        """``netsim collect``, ``dataset``, ``twin``, ``whatif``, ``offline`` and ``ope``."""
         from twin.commands import COMMANDS
 
         return COMMANDS
