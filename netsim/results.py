@@ -105,7 +105,9 @@ def refuse_existing(folder: Path, force: bool) -> None:
 
 
 def _own_names() -> set[str]:
-    return {*OWN_FILES, *(temporary(Path(name)).name for name in OWN_FILES)}
+    from netsim.goingon import going_on
+
+    return {*OWN_FILES, *(temporary(Path(name)).name for name in OWN_FILES), going_on(Path(PERIODS)).name}
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
