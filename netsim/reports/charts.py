@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 WIDTH_IN, ALONE_IN, STRIP_IN = 4.7, 2.1, 0.85
 """Of a figure, and the height of the axes of a panel alone and of one of several."""
-LEFT_IN, RIGHT_IN, BOTTOM_IN, TOP_IN = 0.76, 0.1, 0.46, 0.08
-HEADING_IN, KEY_IN, X_NAME_IN = 0.22, 0.17, 0.055
+LEFT_IN, RIGHT_IN, BOTTOM_IN, TOP_IN = 0.8, 0.12, 0.48, 0.08
+HEADING_IN, KEY_IN, X_NAME_IN = 0.23, 0.18, 0.058
 """Above each of several panels; of a line of the legend; of a letter below the axis, slanted."""
 GAP_IN = 0.1
 LONGEST_NAME, UPRIGHT_CHARS = 28, 3
-LINE_CHARS, KEY_CHARS = 76, 7
+LINE_CHARS, KEY_CHARS = 72, 7
 """What a line of the legend holds, and what the key beside a name takes of it."""
 LARGE = 10_000
 """From here on ticks are in thousands or millions."""
@@ -123,7 +123,7 @@ def _panel(axes: "Axes", panel: Panel, *, alone: bool) -> dict[str, Any]:
     named = {} if alike and not alone else drawn
     levels = {level.label: _level(axes, level) for level in panel.levels}
     if panel.heading and not alone:
-        axes.set_title(name_of(panel.heading), fontsize=9, loc="left", pad=3)
+        axes.set_title(name_of(panel.heading), fontsize=9.5, loc="left", pad=3)
     axes.set_ylabel(panel.y_label)
     if panel.log_x:
         axes.set_xscale("log")
@@ -135,7 +135,7 @@ def _panel(axes: "Axes", panel: Panel, *, alone: bool) -> dict[str, Any]:
     if panel.x_names:
         names = list(map(name_of, panel.x_names))
         slant: dict[str, Any] = {"rotation": 30, "ha": "right"} if max(map(len, names)) > UPRIGHT_CHARS else {}
-        axes.set_xticks(range(len(names)), names, fontsize=8, **slant)
+        axes.set_xticks(range(len(names)), names, fontsize=8.5, **slant)
         axes.set_xlim(-0.5, len(names) - 0.5)
     else:
         _plainly(axes.xaxis, logarithmic=panel.log_x)
