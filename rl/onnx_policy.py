@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 OPERATORS, FORMAT = 17, 9
 """Versions of ONNX's operators and of its files, old enough for every runtime in use."""
 
+ABOUT = (
+    "A slicing policy. arrived: packets that arrived per slice in the period just ended, a row per cell. units: what "
+    "each slice gets of the carrier in the next period. action: number of that allocation in lexicographic order."
+)
+
 Layers = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 """Weights ``(out, in)`` and biases ``(out,)``, with ReLU between layers."""
 
@@ -100,4 +105,7 @@ def _model(task: Task, constants: Mapping[str, NDArray[Any]], nodes: "list[onnx.
         ],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPERATORS)], ir_version=FORMAT)
+    opset = helper.make_opsetid("", OPERATORS)
+    return helper.make_model(
+        graph, opset_imports=[opset], ir_version=FORMAT, producer_name="slicetwin", doc_string=ABOUT
+    )
