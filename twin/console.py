@@ -205,7 +205,7 @@ def print_ope(shown: Mapping[str, Any]) -> None:
 def wide() -> Console:
     """A console whose tables are not cut."""
     console = Console(highlight=False)
-    console.width = max(console.width, WIDTH)
+    console.width = max(console.width, WIDTH + 8)  # names of figures stand whole beside six columns of them
     return console
 
 
