@@ -108,7 +108,7 @@ def _extra(text: str) -> str:
     return f"{low} to {int(high):,}"
 
 
-# -- pydantic models -----------------------------------------------------------------------------------------------------
+# -- pydantic models ---------------------------------------------------------------------------------------------------
 
 
 class Settings(Generated):
@@ -154,7 +154,9 @@ def documented(model: type) -> dict[str, str]:
     for each in reversed(model.__mro__):
         if each.__module__.partition(".")[0] in ("netsim", "rl", "twin"):
             comments = ModuleAnalyzer.for_module(each.__module__).find_attr_docs()
-            found |= {name: plain("\n".join(text)) for (owner, name), text in comments.items() if owner == each.__qualname__}
+            found |= {
+                name: plain("\n".join(text)) for (owner, name), text in comments.items() if owner == each.__qualname__
+            }
     return found
 
 
@@ -176,7 +178,7 @@ class StudyKeys(Generated):
             yield from listed(_fields(part))
 
 
-# -- scenario files ------------------------------------------------------------------------------------------------------
+# -- scenario files ----------------------------------------------------------------------------------------------------
 
 PARTS = {
     "Carrier": "`carrier`",
@@ -284,7 +286,7 @@ def _range(what: str, schema: Mapping[str, Any]) -> str:
     return " ".join(filter(None, (what, least, most)))
 
 
-# -- docstrings of attributes --------------------------------------------------------------------------------------------
+# -- docstrings of attributes ------------------------------------------------------------------------------------------
 
 
 class Attributes:

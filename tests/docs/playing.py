@@ -121,7 +121,9 @@ def _python(block: Block, folder: Path, names: dict[str, Any]) -> str:
                 if name.startswith("test_"):
                     names[name]()
     except Exception as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(block.page)]
+        lines = [
+            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(block.page)
+        ]
         place = f"{block.page}:{lines[-1] if lines else getattr(error, 'lineno', None) or block.line}"
         raise DiffersError(f"{place}: {type(error).__name__}: {error}") from error
     return printed.getvalue()
@@ -218,9 +220,9 @@ def main(page: Path, folder: Path) -> int:
         try:
             played = play(page, folder / "page")
         except DiffersError as error:
-            print(error)
+            sys.stdout.write(f"{error}\n")
             return 1
-    print(f"{page}: {played} blocks end as it says")
+    sys.stdout.write(f"{page}: {played} blocks end as it says\n")
     return 0
 
 
