@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -207,15 +208,25 @@ def _random_median(scenario: Scenario, first_seed: int, runs: int = 16) -> float
 # -- the cache ---------------------------------------------------------------------------------------------------------
 
 
-def _place(scenario: Scenario) -> Any:
-    periods = f"-{scenario.control.periods}" if _moves(scenario) else ""
-    return cache_root() / "best-static" / f"{scenario.hash}{periods}.json"
+def _place(scenario_hash: str, horizon: int | None) -> Path:
+    periods = "" if horizon is None else f"-{horizon}"
+    return cache_root() / "best-static" / f"{scenario_hash}{periods}.json"
+
+
+def _horizon(scenario: Scenario) -> int | None:
+    """Periods that a result holds for, where the load moves."""
+    return scenario.control.periods if _moves(scenario) else None
 
 
 def cached(scenario: Scenario) -> Best | None:
     """The best static allocation if it has been raced before by this version."""
+    return kept(scenario.hash, _horizon(scenario))
+
+
+def kept(scenario_hash: str, horizon: int | None) -> Best | None:
+    """The same by the hash of a scenario, and its periods if its load moves: as manifests name it."""
     try:
-        content = json.loads(_place(scenario).read_text(encoding="utf-8"))
+        content = json.loads(_place(scenario_hash, horizon).read_text(encoding="utf-8"))
         if content.pop("method") != [METHOD, netsim.__version__]:
             return None
         content["allocation"], content["utility_ci95"] = tuple(content["allocation"]), tuple(content["utility_ci95"])
@@ -225,7 +236,7 @@ def cached(scenario: Scenario) -> Best | None:
 
 
 def _keep(scenario: Scenario, best: Best) -> None:
-    place = _place(scenario)
+    place = _place(scenario.hash, _horizon(scenario))
     with suppress(OSError):  # a cache that cannot be written only costs time
         place.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(place, to_json({"method": [METHOD, netsim.__version__], **asdict(best)}))

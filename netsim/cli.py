@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netsim import completion
+from netsim.doctor import doctor
+from netsim.reports.command import report
+from netsim.rows import write_csv
+from netsim.starting import new
 from netsim.studies.command import study
 
 if TYPE_CHECKING:
@@ -14,7 +19,6 @@ if TYPE_CHECKING:
     from netsim.scenario import Scenario
     from netsim.testing.audit import Audit, Case
 
-LISTINGS = ("controllers", "scenarios", "studies", "traffic", "schedulers", "path-loss", "plants", "plugins")
 SEEDS = click.IntRange(0, (1 << 63) - 1)
 
 
@@ -46,8 +50,15 @@ def netsim() -> None:
 
 
 @netsim.command()
-@click.argument("scenario")
-@click.option("--controller", default="equal", show_default=True, metavar="NAME", help="Who decides the allocation.")
+@click.argument("scenario", shell_complete=completion.scenarios)
+@click.option(
+    "--controller",
+    default="equal",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=completion.listed("controllers"),
+    help="Who decides the allocation.",
+)
 @click.option("--periods", type=click.IntRange(1, (1 << 63) - 1), metavar="N", help="Controlled periods.")
 @click.option("--seed", type=SEEDS, default=0, show_default=True, metavar="S", help="Seed of every random quantity.")
 @click.option("--out", type=click.Path(), metavar="DIR", help="Folder for the results, which must not exist yet.")
@@ -57,6 +68,15 @@ def netsim() -> None:
 @click.option("--force", is_flag=True, help="Replace the run in DIR.")
 @click.option("--resume", is_flag=True, help="Show the finished run in DIR, or run an unfinished one again.")
 @click.option("--on-fault", type=click.Choice(["strict", "score"]), default="strict", show_default=True)
+@click.option("--isolate", is_flag=True, help="Run the controller in a process of its own, with a deadline.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For each decision of an isolated controller.",
+)
 @click.option("--audit", is_flag=True, help="Check every slot, and stop with the packets that show what is wrong.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of tables.")
 @click.option("--quiet", is_flag=True, help="No progress bar and no tables.")
@@ -72,6 +92,8 @@ def run(
     resume: bool,
     packets: bool,
     audit: bool,
+    isolate: bool,
+    deadline: float,
     **options: Any,
 ) -> None:
     """Run SCENARIO, a shipped name or a file, and show what its slices got.
@@ -93,6 +115,7 @@ def run(
         with progress_bar(hidden=quiet) as progress:  # raced here, where its progress can be shown
             best_static(loaded, progress)
     where: dict[str, Any] = {"out": out, "packets": packets, "force": force, "resume": resume}
+    where["deadline_s"] = deadline if isolate else None
     auditing = _audit(audit, as_json, functools.partial(_again, scenario, options["seed"], overrides, plugins))
     with progress_bar(hidden=quiet) as progress, auditing as where["audit"]:
         summary = run_scenario(loaded, controller, plugins=attached, progress=progress, **where, **options)
@@ -151,7 +174,7 @@ def validate(ctx: click.Context, files: tuple[str, ...]) -> None:
 
 
 @netsim.command()
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=completion.scenarios)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the scenario.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("--again", is_flag=True, help="Race again, even if the result is known.")
@@ -205,12 +228,15 @@ def schema() -> None:
 
 
 @netsim.command("list")
-@click.argument("what", type=click.Choice(LISTINGS), required=False)
+@click.argument("what", required=False, shell_complete=completion.headings)
 def list_names(what: str | None) -> None:
-    """Say what is there: controllers, scenarios, studies, traffic, schedulers, path-loss models, plants, plugins."""
-    from netsim.listing import listing
+    """Say what is there: controllers, agents, scenarios, studies, traffic, schedulers, path-loss, plants, plugins."""
+    from netsim.listing import headings, listing
 
-    for heading in [what] if what else LISTINGS:
+    known = headings()
+    if what is not None and what not in known:
+        raise click.BadArgumentUsage(f"{what!r} is not one of {', '.join(known)}")
+    for heading in [what] if what else known:
         if not what:
             click.echo(f"{heading}:")
         for name, about in listing(heading):
@@ -218,6 +244,10 @@ def list_names(what: str | None) -> None:
 
 
 netsim.add_command(study)
+netsim.add_command(report)
+netsim.add_command(new)
+netsim.add_command(doctor)
+netsim.add_command(write_csv)
 
 
 def _echo_json(value: object) -> None:

@@ -90,11 +90,16 @@ def _cache_folder() -> Iterator[None]:
     Numba renews a cached function when its own file changes, but not when a function that it calls does.
     """
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_root() / "kernels" / _source_digest())
+    numba.config.CACHE_DIR = str(kernel_cache())
     try:
         yield
     finally:
         numba.config.CACHE_DIR = before
+
+
+def kernel_cache() -> Path:
+    """Where the compiled functions of this version are kept."""
+    return cache_root() / "kernels" / _source_digest()
 
 
 @cache

@@ -12,6 +12,7 @@ import pluggy
 if TYPE_CHECKING:
     import click
 
+    from netsim.checkups import Checkup
     from netsim.report import PeriodReport
     from netsim.scenario import Scenario
     from netsim.simulation import Simulation
@@ -49,6 +50,17 @@ class Hooks:
     @hookspec
     def commands(self) -> Iterable["click.Command"]:  # type: ignore[empty-body]
         """Further commands of ``netsim``."""
+
+    @hookspec
+    def listings(self) -> Mapping[str, Mapping[str, str]]:  # type: ignore[empty-body]
+        """Heading -> name -> a line about it, for ``netsim list``: things that no other hook names."""
+
+    @hookspec
+    def checkups(self, measure: bool) -> Mapping[str, Callable[[], "Checkup"]]:  # type: ignore[empty-body]
+        """Name -> what looks at this machine for ``netsim doctor``, with ``measure`` also what takes a few seconds.
+
+        A :class:`~netsim.errors.RunError` says what does not work, and what to do about it.
+        """
 
     # -- a run -----------------------------------------------------------------------------------------------------
 

@@ -4,12 +4,29 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, get_args
 
-from netsim.plugins import BuiltIn, Named, PluginSet, installed
+from netsim.plugins import BuiltIn, Named, PluginSet, installed, offers
 from netsim.scenario import PathLoss, Scheduler, Traffic
+
+HEADINGS = ("controllers", "scenarios", "studies", "traffic", "schedulers", "path-loss", "plants", "plugins")
+"""What netsim itself lists; plugins add more."""
+
+
+def headings() -> list[str]:
+    """Everything that ``netsim list`` lists, in order."""
+    return list(dict.fromkeys([*HEADINGS[:-1], *(name for offer in _further() for name in offer), HEADINGS[-1]]))
 
 
 def listing(what: str) -> Iterator[tuple[str, str]]:
     """Names and descriptions under one of the headings of ``netsim list``."""
+    further = ((name, line) for offer in _further() for name, line in offer.get(what, {}).items())
+    return further if what not in HEADINGS else _own(what)
+
+
+def _further() -> list[dict[str, dict[str, str]]]:
+    return offers("listings")[0]
+
+
+def _own(what: str) -> Iterator[tuple[str, str]]:
     if what == "scenarios":
         return _scenarios()
     if what == "studies":
@@ -45,17 +62,19 @@ def _built_in(part: Any, key: str) -> Iterator[tuple[str, str]]:
 
 
 def _first_line(thing: object) -> str:
-    return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
+    return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ").replace("``", "`")
 
 
 def _scenarios() -> Iterator[tuple[str, str]]:
-    from netsim.loading import describe, scenario_names
+    from netsim.library import scenario_names
+    from netsim.loading import describe
 
     return ((name, describe(name)) for name in scenario_names())
 
 
 def _studies() -> Iterator[tuple[str, str]]:
-    from netsim.studies.loading import read_study, study_names
+    from netsim.library import study_names
+    from netsim.studies.loading import read_study
 
     return ((name, read_study(name).study.description.partition("\n")[0]) for name in study_names())
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from netsim import limits, nodes, reading
 from netsim.diagnosis import translated
 from netsim.faults import Fault, ScenarioFaults, closest, in_order, one_of, printable, shown_text
+from netsim.library import library, scenario_names
 from netsim.overriding import override_faults
 from netsim.scenario import PATH_LOSS_MODELS, SCHEDULERS, TRAFFIC_KINDS, Scenario
 from netsim.writing import dump_scenario
@@ -88,24 +89,12 @@ def validate_file(path: str | os.PathLike[str], *, registered: Names | None = No
 # -- finding and reading
 
 
-def scenario_names() -> tuple[str, ...]:
-    """The names of the shipped scenarios."""
-    files = (file.name for file in library().iterdir())
-    return tuple(sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml")))
-
-
 def describe(name: str) -> str:
     """The first line of a scenario's description, empty if it has none."""
     path = _shipped(name) or Path(name)
     entry = nodes.child(reading.read(text_of(path), str(path)).root, "description")
     text = entry.node.value if entry and isinstance(entry.node, nodes.Text) else None
     return text.strip().splitlines()[0] if isinstance(text, str) and text.strip() else ""
-
-
-def library() -> Path:
-    """The folder of shipped scenarios: installed within netsim, in a checkout beside it."""
-    installed = Path(__file__).resolve().parent / "scenarios"
-    return installed if installed.is_dir() else installed.parent.parent / "scenarios"
 
 
 def _shipped(source: str | os.PathLike[str]) -> Traversable | Path | None:

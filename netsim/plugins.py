@@ -117,6 +117,18 @@ def installed_commands() -> tuple[dict[str, "click.Command"], tuple[NetsimError,
     return found, tuple(errors)
 
 
+def offers(hook: str, **passed: object) -> tuple[list[Any], tuple[NetsimError, ...]]:
+    """What the installed plugins and netsim's own say when a hook is called, and an error for each that is broken."""
+    found: list[Any] = []
+    errors: list[NetsimError] = []
+    for plugin in (*installed().plugins, Named("netsim", BuiltIn())):
+        try:
+            found += getattr(PluginSet([plugin]).hook, hook)(**passed)
+        except NetsimError as error:
+            errors.append(error)
+    return found, tuple(errors)
+
+
 def attach(plugin: str | object | Named) -> Named:
     """Load the plugin that a specification names, or give an object its name.
 

@@ -3,7 +3,7 @@
 import copy
 import numbers
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
@@ -39,6 +39,7 @@ def run(
     force: bool = False,
     resume: bool = False,
     audit: "Audit | None" = None,
+    deadline_s: float | None = None,
 ) -> dict[str, Any]:
     """Run a controller for a number of periods after period 0 and return what ``summary.json`` holds.
 
@@ -72,6 +73,9 @@ def run(
         Give the summary of the run in ``out`` if it finished, run it again from its start if it did not.
     audit
         Checks every slot, which takes longer and changes nothing; not with ``plant`` or ``resume``.
+    deadline_s
+        Runs the controller, which is then given by its name, in a process of its own, with so many seconds for each
+        decision: one that is late, hangs or dies is at fault, and in ``"score"`` mode begins anew.
 
     Raises
     ------
@@ -104,12 +108,26 @@ def run(
         finished = _at_rest(folder, request, force, resume)
         if finished is not None:
             return finished
-        player = make_controller(controller, scenario)
-    others = [*attached, Named(request.controller, player)]
-    everybody = plugin_set(others if audit is None else [Named("the audit", audit), *others])
-    with using(everybody):
-        running = _Run(scenario, request, everybody, plant, progress, audited=audit is not None)
-        return running.play(folder) if audit is None else _shown_small(running, folder, plugin_set(others))
+        playing = _playing(controller, scenario, request.plugins, deadline_s)
+    with playing as player:
+        others = [*attached, Named(request.controller, player)]
+        everybody = plugin_set(others if audit is None else [Named("the audit", audit), *others])
+        with using(everybody):
+            running = _Run(scenario, request, everybody, plant, progress, audited=audit is not None)
+            return running.play(folder) if audit is None else _shown_small(running, folder, plugin_set(others))
+
+
+def _playing(
+    controller: str | object, scenario: Scenario, plugins: Sequence[str], deadline_s: float | None
+) -> AbstractContextManager[object]:
+    """The controller, in this process or in one of its own that ends with the block."""
+    if deadline_s is None:
+        return nullcontext(make_controller(controller, scenario))
+    if not isinstance(controller, str):
+        raise InputError(f"a controller with a deadline must be given by its name, got {name_of(controller)}")
+    from netsim.isolation import Isolated
+
+    return closing(Isolated(controller, scenario, plugins, deadline_s=deadline_s))
 
 
 def _shown_small(running: "_Run", folder: Path | None, plugins: PluginSet) -> dict[str, Any]:

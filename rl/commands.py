@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netsim import completion
+
 if TYPE_CHECKING:
     from rl.training import Request
 
@@ -15,9 +17,14 @@ COUNT = click.IntRange(1, 10**9)
 
 
 @click.command()
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=completion.scenarios)
 @click.option(
-    "--agent", default="ddqn", show_default=True, metavar="NAME", help="{dqn,ddqn,gan-ddqn,feature-ddqn}[-dt]"
+    "--agent",
+    default="ddqn",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=completion.listed("agents"),
+    help="{dqn,ddqn,gan-ddqn,feature-ddqn}[-dt]",
 )
 @click.option("--interactions", type=COUNT, default=10_000, show_default=True, metavar="N", help="Periods to spend.")
 @click.option("--seed", type=SEEDS, default=0, show_default=True, metavar="S", help="Seed of network and learning.")
@@ -96,7 +103,12 @@ def _request(
 
 @click.command()
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
-@click.option("--scenario", metavar="NAME", help="What to play it on; without it what the agent was trained on.")
+@click.option(
+    "--scenario",
+    metavar="NAME",
+    shell_complete=completion.scenarios,
+    help="What to play it on; without it what the agent was trained on.",
+)
 @click.option("--periods", type=COUNT, default=500, show_default=True, metavar="N", help="Periods for each seed.")
 @click.option("--seed", type=SEEDS, default=FIRST_SEED, show_default=True, metavar="S", help="The first seed.")
 @click.option("--seeds", type=click.IntRange(1, 10_000), default=10, show_default=True, metavar="K", help="How many.")

@@ -1,6 +1,7 @@
 """The commands that make something of trained agents: students, and pictures of where training has left them."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def _students_figure(
     refuse_existing(folder, NAME, force)
     with progress_bar(hidden=quiet or as_json) as progress:
         shown = numbers(run_dirs, configs, seed, **played, progress=progress)
-    _told(keep(folder, NAME, shown, {NAME: drawn}, force), folder, shown, as_json, quiet)
+    _told(keep(folder, NAME, shown, {NAME: partial(drawn, shown)}, force), folder, shown, as_json, quiet)
 
 
 @click.command()
@@ -147,9 +148,6 @@ def landscape(
     from rl.settings import settings_of
     from rl.sharpness import LandscapeConfig
 
-    drawings = {figures.LINES: figures.drawn_lines}
-    drawings |= {figures.PLANES: figures.drawn_planes} if planes else {}
-    drawings |= {figures.SCATTER: figures.drawn_flatness} if shifted else {}
     refuse_existing(out, figures.LINES, force)
     with progress_bar(hidden=quiet or as_json) as progress:
         shown = figures.numbers(
@@ -162,6 +160,9 @@ def landscape(
             planes=planes,
             progress=progress,
         )
+    drawings = {figures.LINES: partial(figures.drawn_lines, shown)}
+    drawings |= {figures.PLANES: partial(figures.drawn_planes, shown)} if planes else {}
+    drawings |= {figures.SCATTER: partial(figures.drawn_flatness, shown)} if shifted else {}
     files = keep(out, figures.LINES, shown, drawings, force)
     if not (quiet or as_json):
         print_landscape(shown)

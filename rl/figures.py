@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DASHES = ("-", "--", ":", "-.")
-MARKERS = ("", "o", "s", "^", "v", "D", "x", "+")
-
 
 class Band(NamedTuple):
     """A curve with its 95 % interval over seeds, each of shape ``(points,)``."""
@@ -62,7 +59,7 @@ def frame(axes: "Axes", curves: Iterable[ArrayLike]) -> None:
 
 
 def keep(
-    folder: Path, name: str, numbers: Any, drawings: "Mapping[str, Callable[[Any], Figure]]", force: bool = False
+    folder: Path, name: str, numbers: Any, drawings: "Mapping[str, Callable[[], Figure]]", force: bool = False
 ) -> list[str]:
     """Write numbers as ``name.json`` and every drawing of them as SVG and PNG; the files' names.
 
@@ -79,7 +76,7 @@ def keep(
         write_atomic(folder / f"{name}.json", to_json(numbers))
         with matplotlib.rc_context(STYLE):
             for drawing, draw in drawings.items():
-                write(draw(numbers), folder, drawing)
+                write(draw(), folder, drawing)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
     return [f"{name}.json", *(f"{drawing}.{form}" for drawing in drawings for form in ("svg", "png"))]

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netsim.drawing import COLOURS
+from netsim.drawing import series_style
 from netsim.scenario import Scenario
 from rl.agents import Agent
-from rl.figures import DASHES, MARKERS, Band, frame, panels
+from rl.figures import Band, frame, panels
 from rl.flatness import correlations, shifted
 from rl.greedy import HELD_OUT_SEED, GreedyEvaluation, mean_over_seeds
 from rl.landscape import Losses, gradient, held_out_transitions, in_double, plane, random_direction, rewarded
@@ -148,7 +148,7 @@ def drawn_lines(shown: Mapping[str, Any]) -> "Figure":
         for each, (family, members) in zip(upper, families, strict=True):
             curves = {member: shown["agents"][member][name] for member in members}
             for i, (member, curve) in enumerate(curves.items()):
-                style = {"color": COLOURS[i], "linestyle": DASHES[i], "label": member}
+                style = series_style(i) | {"marker": "", "label": member}
                 Band(*(np.array(curve[part]) for part in Band._fields)).draw(each, shown["steps"][name], **style)
             frame(each, [curve["mean"] for curve in curves.values()])
             each.set_title(family, fontsize=9)
@@ -195,8 +195,7 @@ def drawn_flatness(shown: Mapping[str, Any]) -> "Figure":
         for each, name in zip(row, FLATNESS, strict=True):
             for i, agent in enumerate(_agents(runs)):
                 points = [(run["sharpness"][name], run["utility"][text]) for run in runs if run["agent"] == agent]
-                style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[1 + i % 6], "label": agent}
-                each.plot(*zip(*points, strict=True), linestyle="none", **style)
+                each.plot(*zip(*points, strict=True), **series_style(i) | {"linestyle": "none", "label": agent})
             each.set_title(_told(table[name][text]["all_trainings"]), fontsize=7)
             each.set_xlabel(name.replace("_", " "), fontsize=7)
             each.tick_params(labelsize=6)
@@ -208,5 +207,5 @@ def drawn_flatness(shown: Mapping[str, Any]) -> "Figure":
 def _told(figure: Mapping[str, Any]) -> str:
     if figure["mean"] is None:
         return "rank correlation unknown"
-    low, high = figure["ci95"]
-    return f"rank correlation {figure['mean']:.2f}\n{low:.2f} to {high:.2f}"
+    within = "" if figure["ci95"] is None else "\n{:.2f} to {:.2f}".format(*figure["ci95"])
+    return f"rank correlation {figure['mean']:.2f}{within}"

@@ -9,7 +9,6 @@ Three methods are here. ``plain`` is the agent's own update, the paper's baselin
 agent may be given a prior before the first epoch; that of a digital twin is in :mod:`twin.offline`.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,8 @@ from netsim.errors import InputError, RunError
 from rl import draws
 from rl.agents import Task, make_agent
 from rl.checkpoints import Checkpoint
-from rl.greedy import HELD_OUT_SEED, GreedyEvaluation, mean_over_seeds
+from rl.course import is_finite
+from rl.greedy import mean_over_seeds
 from rl.interrupts import held_back
 from rl.loops import parted
 from rl.networks import single_thread
@@ -50,7 +50,7 @@ class OfflineTraining:
         if not len(request.data):
             raise InputError("a data set without a transition teaches nothing; collect more periods")
         single_thread()
-        self.request, self._records, settings = request, records, request.settings
+        self.request, self._records = request, records
         task = Task.of(request.scenario, len(request.data), request.seed)
         task = replace(task, thresholds=task.thresholds.settled)
         self.agent = make_agent(parted(request.agent)[0], task, request.config, request.device)
@@ -58,8 +58,7 @@ class OfflineTraining:
         states, actions, _, next_states = request.data.transitions
         self._data = Batch(states, actions, rewards, next_states)
         self._prior = None if prior is None else prior(request, task)
-        seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + settings.evaluation_seeds)
-        self._evaluation = GreedyEvaluation(request.scenario, seeds, settings.evaluation_periods)
+        self._evaluation = request.settings.evaluation(request.scenario)
         self.epochs: int | None = None
         """Epochs done; ``None`` before the agent was given its prior."""
 
@@ -121,8 +120,7 @@ class OfflineTraining:
         return self.agent.learn_cautiously(batch, 1.0, values=0.0)
 
     def _refuse_nan(self, losses: list[float]) -> None:
-        # A gradient that is not finite leaves a weight that is not, and so does a loss.
-        if not (math.isfinite(sum(losses)) and math.isfinite(float(self.agent.parameters.flat.sum()))):
+        if not is_finite(self.agent, losses):
             raise RunError(
                 f"{self.request.agent}: a loss or a weight is not finite in epoch {self._done}, seed "
                 f"{self.request.seed}; learning stopped. The last checkpoint is finite; try a smaller learning_rate"
@@ -185,23 +183,12 @@ class OfflineTraining:
         self._records.checkpoints.write(self._done, state, groups, lambda folder: None)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on where a checkpoint stands.
-
-        Raises
-        ------
-        RunError
-            Its arrays do not fit the request.
-        """
-        try:
-            self.agent.restore(checkpoint.arrays("agent"))
-            self.agent.memory.restore(checkpoint.arrays("replay"))
-            if self._prior is not None:
-                self._prior.restore(checkpoint, self.agent)
-        except (KeyError, ValueError) as error:
-            raise RunError(f"{checkpoint.folder} does not fit what was asked for: {error}") from None
+        """Go on where a checkpoint stands."""
+        self.agent.restore(checkpoint.arrays("agent"))
+        self.agent.memory.restore(checkpoint.arrays("replay"))
+        if self._prior is not None:
+            self._prior.restore(checkpoint, self.agent)
         self.epochs = checkpoint.interactions
-        if self._records is not None:
-            self._records.rewind(checkpoint.state["metrics"], self.epochs)
 
 
 def learn_offline(

@@ -6,23 +6,21 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from netsim.provenance import versions
 from netsim.scenario import Scenario
 from rl.agents import Agent, AgentConfig, Task
+from rl.course import CourseConfig, Whole
 from rl.loops import Groups, Reader
 from rl.replay import Transitions
 from rl.training import identified
 
 Method = Literal["plain", "cql", "bc"]
-Whole = Annotated[int, Field(ge=1)]
 
 
-class OfflineConfig(BaseModel):
+class OfflineConfig(CourseConfig):
     """How an agent learns from a data set, apart from its own hyper-parameters. All frequencies are in epochs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     method: Method = "plain"
     """The agent's own update; conservative Q-learning; or behaviour cloning."""
@@ -31,13 +29,7 @@ class OfflineConfig(BaseModel):
     caution: Annotated[float, Field(ge=0)] = 1.0
     """Weight of mean (log sum_b exp Q(s, b) - Q(s, a)) in ``cql``, its alpha."""
     evaluate_every: Annotated[int, Field(ge=0)] = 10
-    """Epochs between looks at the greedy policy; 0 for none but the last."""
-    evaluation_seeds: Whole = 8
-    """Held-out cells on which it is looked at."""
-    evaluation_periods: Whole = 25
-    """Periods of each."""
     checkpoint_every: Whole = 50
-    """Epochs between checkpoints."""
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 With theta + a d1 + b d2 in place of theta a wide head W becomes W + a D1 + b D2. Of Q(s, a) only the rows of the
 batch's actions are needed, which are gathered once. Where the target takes the best allocation of the moved network,
-all rows are: they are scored in float32, whose error is bounded, and where that leaves more than one candidate, these
-are scored again in float64. Everything else is float64, so the values are those of ``agent.loss`` to rounding.
+all allocations are scored: in float32, whose error is bounded, and where that leaves more than one candidate, these are
+scored again in float64. Everything else is float64, so the values are those of ``agent.loss`` to rounding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -17,12 +17,15 @@ from torch import Tensor
 from rl.agents import Agent
 from rl.agents.ddqn import DoubleDqn
 from rl.agents.dqn import Dqn
+from rl.agents.feature_ddqn import FeatureDdqn, tower
 from rl.agents.gan_ddqn import GanDdqn, branches, generated, judged
-from rl.networks import Parameters, linear, relu_layers, wide_linear
+from rl.networks import Parameters, layer_names, linear, relu_layers, wide_linear
 from rl.replay import Batch
 
 ROUNDING = 2.0**-24
 """Of float32."""
+BEYOND = 8
+"""Roundings of a sum in float32 beside those of its terms: of what is multiplied, of the bias, and room."""
 
 Place = tuple[float, ...]
 """1, a, b: what theta and the directions are multiplied by."""
@@ -36,13 +39,14 @@ class Moved(Protocol):
 
 
 def moved_loss(agent: Agent, directions: Sequence[Tensor], batch: Batch) -> Moved:
-    """The quick form of an agent's loss, or ``agent.loss`` itself where it has none; for agents in float64."""
+    """The quick form of the loss of an agent in float64."""
     layers = [agent.parameters, *(agent.parameters.like(direction) for direction in directions)]
     if isinstance(agent, Dqn):
         return _MovedDqn(agent, layers, batch)
     if isinstance(agent, GanDdqn):
         return _MovedGan(agent, layers, batch)
-    return lambda place: agent.loss(agent.parameters.like(_sum([each.flat for each in layers], place)), batch)
+    assert isinstance(agent, FeatureDdqn)
+    return _MovedFeatures(agent, layers, batch)
 
 
 def _sum(parts: Sequence[Tensor], place: Place) -> Tensor:
@@ -91,14 +95,12 @@ class Head:
 
     def best(self, h: Tensor, place: Place) -> Tensor:
         """The number of the highest score of each row of h, the first of equals."""
-        scores = self._in_single(h, place)
-        near = scores >= (scores.amax(dim=1) - 2.0 * self._error(h, place).float())[:, None]
-        rows, actions = np.divmod(np.flatnonzero(near.numpy()), near.shape[1])
-        if len(rows) > len(h):
+
+        def exact(rows: NDArray[np.int64], actions: NDArray[np.int64]) -> Tensor:
             weights, biases = ([part[actions] for part in parts] for parts in (self._weights, self._biases))
-            exact = (h[rows] * _sum(weights, place)).sum(dim=1) + _sum(biases, place)
-            actions = _first_best(rows, actions, exact.numpy())
-        return torch.from_numpy(actions)
+            return (h[rows] * _sum(weights, place)).sum(dim=1) + _sum(biases, place)
+
+        return best_of(self._in_single(h, place), self._error(h, place), exact)
 
     def _in_single(self, h: Tensor, place: Place) -> Tensor:
         """All scores in float32; along a line of the grid only one product is added to what the others come to."""
@@ -110,11 +112,30 @@ class Head:
         return wide_linear(h.float(), self._moved, _sum(biases, place))
 
     def _error(self, h: Tensor, place: Place) -> Tensor:
-        """What a score in float32 may be wrong by: (d + 8) roundings of |h| |w| and of the bias, shape ``(B,)``."""
+        """What a score in float32 may be wrong by: as many roundings of |h| |w| and of the bias, shape ``(B,)``."""
         factors = np.abs(place)
         w, b = float(factors @ self._norms), float(factors @ self._heights)
-        bound: Tensor = (h.norm(dim=1) * w + b) * ((h.shape[1] + 8) * ROUNDING)
+        bound: Tensor = (h.norm(dim=1) * w + b) * ((h.shape[1] + BEYOND) * ROUNDING)
         return bound
+
+
+def best_of(scores: Tensor, error: Tensor, exact: Callable[[NDArray[np.int64], NDArray[np.int64]], Tensor]) -> Tensor:
+    """The number of the highest score of each row, the first of equals.
+
+    Parameters
+    ----------
+    scores
+        In float32, shape ``(B, actions)``.
+    error
+        What those of a row may be wrong by, shape ``(B,)``.
+    exact
+        Scores of the given rows and actions in float64, asked where more than one action of a row may be the best.
+    """
+    near = scores >= (scores.amax(dim=1) - 2.0 * error.float())[:, None]
+    rows, actions = np.divmod(np.flatnonzero(near.numpy()), near.shape[1])
+    if len(rows) > len(scores):
+        actions = _first_best(rows, actions, exact(rows, actions).numpy())
+    return torch.from_numpy(actions)
 
 
 def _first_best(rows: NDArray[np.int64], actions: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -170,3 +191,52 @@ class _MovedGan:
         z = linear(body, "particles.0", value[:n]) + above_mean[:, None]
         errors = z.mean(dim=1) - y
         return config.error_weight * (errors**2).mean() / 2.0 - judged(self._agent.critic, z).mean()
+
+
+class _MovedFeatures:
+    """The agent that scores allocations by what they are: psi moves, and so do the scores of all."""
+
+    def __init__(self, agent: FeatureDdqn, layers: Sequence[Parameters], batch: Batch) -> None:
+        states, self._actions, self._rewards, next_states = agent.tensors(batch)
+        self._agent, self._parts = agent, [each.flat for each in layers]
+        self._states, self._following = torch.cat([states, next_states]), agent.q(agent.target, next_states)
+        self._single = agent.features.float()
+        self._length = float(agent.features.norm(dim=1).max())
+
+    def __call__(self, place: Place) -> Tensor:
+        parameters, n = self._agent.parameters.like(_sum(self._parts, place)), len(self._rewards)
+        phi = tower(parameters, "state", self._states)
+        values = self._scores(parameters, phi[:n], self._actions)
+        worth = self._following.gather(1, self._best(parameters, phi[n:])[:, None])[:, 0]
+        return ((values - self._rewards - self._agent.config.discount * worth) ** 2).mean()
+
+    def _scores(self, parameters: Parameters, phi: Tensor, actions: Tensor) -> Tensor:
+        psi = tower(parameters, "share", self._agent.features[actions])
+        return (phi * psi).sum(dim=1) * self._agent.scale
+
+    def _best(self, parameters: Parameters, phi: Tensor) -> Tensor:
+        """argmax_w phi . psi(w): with h(w) the last hidden layer it is that of (phi W) . h(w), one product less."""
+        weighted = phi @ parameters["share_out.0.weight"]
+        h, error = self._hidden(parameters)
+        scores = wide_linear(weighted.float(), h, h.new_zeros(len(h)))
+        far = (weighted.shape[1] + BEYOND) * ROUNDING * float(h.norm(dim=1).max())
+        return best_of(
+            scores,
+            weighted.norm(dim=1) * (error + far),
+            lambda rows, actions: self._scores(parameters, phi[rows], torch.from_numpy(actions)),
+        )
+
+    def _hidden(self, parameters: Parameters) -> tuple[Tensor, float]:
+        """The last hidden layer of psi for all allocations in float32, and what the length of a row may be wrong by.
+
+        A layer passes on the error of its inputs, at most |W| times, and adds roundings of |W| |x| + |b|, with |W| the
+        root of the sum of squares; max(0, .) adds nothing.
+        """
+        x, length, error = self._single, self._length, ROUNDING * self._length
+        for name in layer_names(parameters, "share"):
+            weight, bias = parameters[f"{name}.weight"], parameters[f"{name}.bias"]
+            size, roundings = float(weight.norm()), (weight.shape[1] + BEYOND) * ROUNDING
+            error = size * error + roundings * (size * length + float(bias.norm()))
+            x = wide_linear(x, weight.float(), bias.float()).relu_()
+            length = float(x.norm(dim=1).max())
+        return x, error

@@ -8,6 +8,16 @@ from netsim.hooks import hookimpl
 if TYPE_CHECKING:
     import click
 
+    from netsim.checkups import Checkup
+
+AGENT_LINES: Mapping[str, str] = {
+    "dqn": "DQN: Q(s, .), an output per allocation, from r + λ max Q'(s', .).",
+    "ddqn": "Double DQN: the same from r + λ Q'(s', argmax Q(s', .)).",
+    "gan-ddqn": "Dueling GAN-DDQN: particles of the return, judged by a Wasserstein critic, and a dueling advantage.",
+    "feature-ddqn": "Double DQN of Q(s, w), told what an allocation is: its shares w are an input.",
+}
+"""Agent -> a line about it; the classes have more, and take a second to import."""
+
 
 class Plugin:
     """Agents: the commands that make, play and take them along, and the controllers agent:RUN_DIR and student:DIR."""
@@ -23,6 +33,18 @@ class Plugin:
     def controllers(self) -> Mapping[str, Callable[..., object]]:
         """``agent:RUN_DIR`` and ``student:DIR``."""
         return {"agent": _agent, "student": _student}
+
+    @hookimpl
+    def listings(self) -> Mapping[str, Mapping[str, str]]:
+        """``netsim list agents``."""
+        return {"agents": AGENT_LINES}
+
+    @hookimpl
+    def checkups(self, measure: bool) -> "Mapping[str, Callable[[], Checkup]]":
+        """PyTorch and its devices; with ``measure`` how fast an agent learns."""
+        from rl.checkups import checkups
+
+        return checkups(measure)
 
 
 def _agent(text: str, *, scenario: object) -> object:

@@ -163,7 +163,13 @@ class Resumable(Protocol):
     """A training that goes on from its checkpoints."""
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on where a checkpoint stands."""
+        """Go on where a checkpoint stands.
+
+        Raises
+        ------
+        KeyError, ValueError
+            An array is missing, or of another shape or type.
+        """
 
     def run(self, progress: Any) -> dict[str, Any]:
         """Go on to the end and return the summary."""
@@ -177,7 +183,13 @@ def carried_out(
     *,
     resume: bool,
 ) -> dict[str, Any]:
-    """The summary of a training that is kept, run to its end from its newest whole checkpoint if it has one."""
+    """The summary of a training that is kept, run to its end from its newest whole checkpoint if it has one.
+
+    Raises
+    ------
+    InputError, RunError
+        The training's own; and the arrays of the checkpoint do not fit the request.
+    """
     try:
         training = made(records)
         found = records.checkpoints.newest()
@@ -189,10 +201,18 @@ def carried_out(
             for line in found.skipped:
                 notice(line)
             notice(f"going on after {found.interactions} {records.clock}")
-            training.restore(found)
+            _restored(training, found)
+            records.rewind(found.state["metrics"], found.interactions)
         return training.run(progress)
     finally:
         records.close()
+
+
+def _restored(training: Resumable, found: Checkpoint) -> None:
+    try:
+        training.restore(found)
+    except (KeyError, ValueError) as error:
+        raise RunError(f"{found.folder} does not fit what was asked for: {error}") from None
 
 
 def clear(folder: Path, force: bool, noun: str = "training", names: Set[str] | None = None) -> None:

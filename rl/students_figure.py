@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from netsim.drawing import COLOURS
+from netsim.drawing import COLOURS, series_style
 from netsim.errors import InputError
 from rl.distillation import DistillationConfig, distil
-from rl.figures import DASHES, MARKERS, Band, frame, panels
+from rl.figures import Band, frame, panels
 from rl.greedy import GreedyEvaluation, Played, mean_over_seeds
 from rl.policy import load_agent, tell, trained_on_one
 from rl.records import METRICS
@@ -144,7 +144,7 @@ def drawn(shown: Mapping[str, Any]) -> "Figure":
             curves = {agent: group["while_learning"]}
             curves |= {f"{agent}, student {widths}": student for widths, student in group["students"].items()}
             for i, (told, curve) in enumerate(curves.items()):
-                style = {"color": colour, "linestyle": DASHES[i % len(DASHES)], "marker": MARKERS[i] if i else ""}
+                style = series_style(i) | {"color": colour} | ({} if i else {"marker": ""})
                 _as_band(curve[name]).draw(each, curve["steps"], label=told, **style)
             each.axhline(group["greedy"][name]["mean"], color=colour, linewidth=0.8, alpha=0.6)
         frame(each, _means_of(shown, name))

@@ -4,14 +4,13 @@ Everything that decides a result is a function of the request (scenario, agent, 
 and resumed leaves the same bytes as one that was not.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 import netsim
 from netsim.errors import InputError, RunError
@@ -21,20 +20,16 @@ from netsim.scenario import Scenario
 from netsim.simulation import Plant
 from rl.agents import AgentConfig, Task, make_agent
 from rl.checkpoints import Checkpoint
-from rl.greedy import HELD_OUT_SEED, GreedyEvaluation
+from rl.course import CourseConfig, Whole, is_finite
 from rl.interrupts import held_back
 from rl.learner import LearningController
 from rl.loops import Loop, loops, parted
 from rl.networks import single_thread
 from rl.records import Records, carried_out, clear, finished_summary
 
-Whole = Annotated[int, Field(ge=1)]
 
-
-class TrainingConfig(BaseModel):
+class TrainingConfig(CourseConfig):
     """How an agent is trained, apart from its own hyper-parameters. All frequencies are in interactions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     interactions: Whole = 10_000
     """Periods of the real plant that may be spent; the reward's threshold grows over them."""
@@ -43,13 +38,7 @@ class TrainingConfig(BaseModel):
     metrics_every: Whole = 100
     """Interactions that a line of ``metrics.jsonl`` covers."""
     evaluate_every: Annotated[int, Field(ge=0)] = 500
-    """Interactions between evaluations of the greedy policy; 0 for none but the last."""
-    evaluation_seeds: Whole = 8
-    """Held-out cells on which the greedy policy is evaluated."""
-    evaluation_periods: Whole = 25
-    """Periods of each."""
     checkpoint_every: Whole = 1000
-    """Interactions between checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +139,7 @@ class Training:
         self.controller = _controller(request, task)
         self.agent = self.controller.agent
         self._plant: Plant = netsim.Simulation(scenario, request.seed) if plant is None else plant
-        seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + settings.evaluation_seeds)
-        self._evaluation = GreedyEvaluation(scenario, seeds, settings.evaluation_periods)
+        self._evaluation = settings.evaluation(scenario)
         self._window, self._total = Window(task.n_slices), Window(task.n_slices)
         self._begun = False
 
@@ -196,10 +184,8 @@ class Training:
 
     def _refuse_nan(self) -> None:
         loss = self.controller.loss
-        # A gradient that is not finite leaves a weight that is not, and so does a loss. Weights may also come from a
-        # loop's other agent, before there is any loss.
-        finite = loss is None or math.isfinite(loss)
-        if not (finite and math.isfinite(float(self.agent.parameters.flat.sum()))):
+        # Weights may also come from a loop's other agent, before there is any loss.
+        if not is_finite(self.agent, [] if loss is None else [loss]):
             at = f"interaction {self.controller.interactions}, seed {self.request.seed}"
             raise RunError(
                 f"{self.request.agent}: the loss is {loss} or a weight is not finite at {at}; training stopped. The "
@@ -272,24 +258,13 @@ class Training:
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on where a checkpoint stands.
-
-        Raises
-        ------
-        RunError
-            Its arrays do not fit the request.
-        """
-        try:
-            self.controller.restore(checkpoint)
-            training = checkpoint.arrays("training")
-        except (KeyError, ValueError) as error:
-            raise RunError(f"{checkpoint.folder} does not fit what was asked for: {error}") from None
+        """Go on where a checkpoint stands."""
+        self.controller.restore(checkpoint)
         self.controller.loss = checkpoint.state["loss"]
+        training = checkpoint.arrays("training")
         self._window.sums[:], self._total.sums[:] = training["window"], training["total"]
         load: Callable[..., Plant] = type(self._plant).load  # type: ignore[attr-defined]
         self._plant, self._begun = load(checkpoint.folder / "plant", scenario=self.request.scenario), True
-        if self._records is not None:
-            self._records.rewind(checkpoint.state["metrics"], checkpoint.interactions)
 
 
 def _controller(request: Request, task: Task) -> Loop:

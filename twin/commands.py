@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
+from netsim import completion
 from twin.dataset_commands import dataset
-from twin.offline_command import offline, offline_figure, ope
+from twin.offline_command import offline, ope
 from twin.twin_commands import twin
 from twin.whatif_command import whatif
 
@@ -14,7 +15,7 @@ COUNT = click.IntRange(1, 10**9)
 
 
 @click.command()
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=completion.scenarios)
 @click.option("--controller", default="random", show_default=True, metavar="NAME", help="Who decides the allocation.")
 @click.option("--periods", type=COUNT, default=1000, show_default=True, metavar="N", help="Controlled periods.")
 @click.option("--seed", type=SEEDS, default=0, show_default=True, metavar="S", help="Seed of the run.")
@@ -46,4 +47,4 @@ def collect(
         click.echo(f"{out}: {len(history)} periods of {runs} run{'s' if runs > 1 else ''}")
 
 
-COMMANDS = (collect, dataset, whatif, twin, offline, offline_figure, ope)
+COMMANDS = (collect, dataset, whatif, twin, offline, ope)

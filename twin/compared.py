@@ -12,11 +12,11 @@ from netsim import allocations
 from netsim.beststatic import Best
 from netsim.controllers import uniform_index
 from netsim.scenario import Scenario
-from netsim.statistics import Figure
+from netsim.statistics import Figure, spearman
 from twin.experience import Floats
 from twin.heldout import Free, Held, Units
 from twin.predicting import Predictor
-from twin.scores import Kept, Values, distance, jackknife, rank_correlation
+from twin.scores import Kept, Values, distance, jackknife
 
 ALL = 200
 """Up to so many allocations all are compared; of more, as many are chosen."""
@@ -132,7 +132,8 @@ class Choice:
             return min(1.0, max(0.0, 1.0 - regret(kept) / room)) if room > 0.0 else math.nan
 
         def ranks(of: NDArray[np.bool_]) -> Figure:
-            return jackknife(groups, lambda kept: rank_correlation(self.said[of], means[of][:, kept].mean(axis=1)))
+            # Where all are said or found to be equal, nothing is ranked, which is worth 0.
+            return jackknife(groups, lambda kept: spearman(self.said[of], means[of][:, kept].mean(axis=1)) or 0.0)
 
         return Control(
             table=self.table,

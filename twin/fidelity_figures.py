@@ -1,89 +1,41 @@
-"""Figures of a twin's fidelity, as SVG and PNG, the same bytes for the same figures.
-
-Colours are those of Okabe and Ito, which colour-blind readers tell apart; marks and lines differ too, for print.
-"""
+"""Figures of a twin's fidelity."""
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from functools import partial
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Drawing
 from numpy.typing import ArrayLike
 
-from netsim.errors import InputError
+from netsim.drawing import COLOURS, series_style
 from netsim.statistics import Figure
+from rl.figures import panels
 from twin.fidelity import Fidelity
 from twin.scores import WITHIN
 
-BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
-    "#000000",
-    "#E69F00",
-    "#56B4E9",
-    "#009E73",
-    "#0072B2",
-    "#D55E00",
-    "#CC79A7",
-)
-STYLES = (
-    (BLACK, "o", "-"),
-    (BLUE, "s", "--"),
-    (VERMILION, "^", "-."),
-    (GREEN, "D", ":"),
-    (PURPLE, "v", "-"),
-    (ORANGE, "P", "--"),
-    (SKY, "X", "-."),
-)
-"""Colour, mark and line of each series in turn."""
-SETTINGS: dict[Any, Any] = {
-    "svg.hashsalt": "slicetwin",
-    "svg.fonttype": "none",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "legend.frameon": False,
-    "lines.markersize": 4,
-}
+SAID, BEST, THOUGHT, NEAR = COLOURS[:4]
+MARK = "#000000"
+"""Of lines to compare with."""
 
 
-def draw(found: Fidelity, folder: Path) -> list[Path]:
-    """Write all figures into a folder that is there; their paths.
-
-    Raises
-    ------
-    InputError
-        The folder cannot be written.
-    """
-    try:
-        return [path for name, onto in FIGURES.items() for path in write(folder / name, onto, found)]
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
+def drawings(found: Fidelity) -> dict[str, Callable[[], Drawing]]:
+    """What draws each figure, by the names of their files."""
+    return {name: partial(_drawn, onto, found) for name, onto in FIGURES.items()}
 
 
-def write(stem: Path, onto: Callable[[Axes, Fidelity], None], found: Fidelity) -> tuple[Path, Path]:
-    """Draw one of ``FIGURES`` into a file of each kind."""
-    with matplotlib.rc_context(SETTINGS):
-        drawing = Drawing(figsize=(4.6, 3.6), layout="constrained")
-        FigureCanvasAgg(drawing)
-        onto(drawing.subplots(), found)
-        svg, png = stem.with_suffix(".svg"), stem.with_suffix(".png")
-        drawing.savefig(svg, metadata={"Date": None})
-        drawing.savefig(png, dpi=200, metadata={"Software": None})
-    return svg, png
+def _drawn(onto: Callable[[Axes, Fidelity], None], found: Fidelity) -> Drawing:
+    figure, [[axes]] = panels(1, 1, width_in=4.6, height_in=3.6)
+    onto(axes, found)
+    return figure
 
 
 def predicted(axes: Axes, found: Fidelity) -> None:
     """U one period ahead, foretold and measured."""
     said, was = found.foretold
-    axes.scatter(said, was, s=5, color=BLUE, alpha=0.35, linewidths=0, rasterized=True)
+    axes.scatter(said, was, s=5, color=SAID, alpha=0.35, linewidths=0, rasterized=True)
     ends = [min(said.min(), was.min()), max(said.max(), was.max())]
-    axes.plot(ends, ends, color=BLACK, linewidth=1)
+    axes.plot(ends, ends, color=MARK, linewidth=1)
     axes.set_xlabel("U that the twin expects")
     axes.set_ylabel("U of the simulator")
     skill = found.scores["utility"].mean
@@ -92,9 +44,9 @@ def predicted(axes: Axes, found: Fidelity) -> None:
 
 def calibration(axes: Axes, found: Fidelity) -> None:
     """What intervals hold against what they should."""
-    axes.plot([0, 100], [0, 100], color="0.5", linewidth=1)
-    for (name, each), style in zip(found.calibration.items(), _styles(), strict=False):
-        _series(axes, 100 * WITHIN, [figure.scaled(100.0) for figure in each.coverage], label(name), style)
+    axes.plot([0, 100], [0, 100], color=MARK, linewidth=0.8)
+    for k, (name, each) in enumerate(found.calibration.items()):
+        _series(axes, k, 100 * WITHIN, [figure.scaled(100.0) for figure in each.coverage], label(name))
     axes.set_xlabel("share that the interval should hold, %")
     axes.set_ylabel("share that it holds, %")
     axes.set_title("Coverage, one period ahead")
@@ -105,9 +57,9 @@ def growth(axes: Axes, found: Fidelity) -> None:
     """Errors by periods ahead, against how much the figure varies."""
     steps = list(found.errors)
     names = [name for name in found.errors[steps[0]] if _varies(found, name)]
-    for name, style in zip(names, _styles(), strict=False):
-        _series(axes, steps, [_relative(found.errors[k][name].skill) for k in steps], label(name), style)
-    axes.axhline(1.0, color="0.5", linewidth=1)
+    for k, name in enumerate(names):
+        _series(axes, k, steps, [_relative(found.errors[ahead][name].skill) for ahead in steps], label(name))
+    axes.axhline(1.0, color=MARK, linewidth=0.8)
     axes.set_xlabel("periods ahead")
     axes.set_ylabel("mean squared error / variance")
     axes.set_ylim(bottom=0.0)
@@ -120,27 +72,13 @@ def compared(axes: Axes, found: Fidelity) -> None:
     """U of allocations, as the twin has it and as it is."""
     control = found.control
     near = ~control.uniform
-    axes.scatter(
-        control.said[~near],
-        control.measured[~near],
-        s=14,
-        marker="o",
-        color=BLUE,
-        linewidths=0,
-        label="drawn uniformly",
-    )
-    if near.any():
-        axes.scatter(
-            control.said[near],
-            control.measured[near],
-            s=14,
-            marker="x",
-            color=ORANGE,
-            linewidths=1,
-            label="near the best",
-        )
-    _marked(axes, found, control.best_static, "*", f"best static {_written_out(control.best_static)}", VERMILION)
-    _marked(axes, found, control.twin_best, "D", f"twin's best {_written_out(control.twin_best)}", BLACK)
+    kinds = {"drawn uniformly": (~near, "o", SAID), "near the best": (near, "x", NEAR)}
+    for told, (chosen, marker, colour) in kinds.items():
+        if chosen.any():
+            points = control.said[chosen], control.measured[chosen]
+            axes.plot(*points, linestyle="none", marker=marker, color=colour, label=told)
+    _marked(axes, found, control.best_static, "*", f"best static {_written_out(control.best_static)}", BEST)
+    _marked(axes, found, control.twin_best, "D", f"twin's best {_written_out(control.twin_best)}", THOUGHT)
     axes.set_xlabel("U that the twin expects")
     axes.set_ylabel("mean U of the simulator")
     rank = control.rank_correlation.mean
@@ -159,14 +97,8 @@ def _written_out(allocation: tuple[int, ...]) -> str:
     return ",".join(map(str, allocation))
 
 
-def _styles() -> Iterable[tuple[str, str, str]]:
-    while True:
-        yield from STYLES
-
-
-def _series(axes: Axes, x: ArrayLike, figures: Iterable[Figure], name: str, style: tuple[str, str, str]) -> None:
-    """A line with its 95 % intervals."""
-    colour, mark, line = style
+def _series(axes: Axes, k: int, x: ArrayLike, figures: Iterable[Figure], name: str) -> None:
+    """The k-th line, with its 95 % intervals."""
     means, ends = zip(
         *((figure.mean or 0.0, figure.ci95 or (figure.mean or 0.0,) * 2) for figure in figures), strict=True
     )
@@ -174,14 +106,10 @@ def _series(axes: Axes, x: ArrayLike, figures: Iterable[Figure], name: str, styl
         np.asarray(x),
         np.array(means),
         yerr=np.abs(np.transpose(ends) - np.array(means)),
-        color=colour,
-        marker=mark,
-        linestyle=line,
-        linewidth=1,
         elinewidth=0.8,
         capsize=2,
-        markerfacecolor="none",
         label=name,
+        **series_style(k),
     )
 
 

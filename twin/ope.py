@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field
 
 from netsim.errors import InputError
 from netsim.scenario import Scenario
-from netsim.statistics import UNKNOWN, Figure
+from netsim.statistics import rank_correlation
 from rl.agents import Agent
 from rl.fitted_q import FittedQConfig, fitted_utility
 from rl.greedy import GreedyEvaluation, mean_over_seeds
@@ -126,22 +125,3 @@ def errors(rows: Sequence[Mapping[str, Any]], way: str) -> dict[str, Any]:
         "rank_correlation": rank_correlation(told, true).to_dict(),
         "regret": float(true.max() - true[told.argmax()]),
     }
-
-
-def rank_correlation(x: ArrayLike, y: ArrayLike) -> Figure:
-    """Spearman's, with the 95 % interval of Fieller, Hartley and Pearson (1957); unknown where all of one are equal.
-
-    >>> rank_correlation([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 6, 5]).mean
-    0.942857142857143
-    """
-    from scipy.stats import rankdata
-
-    a, b = (rankdata(each) - (np.size(each) + 1) / 2 for each in (x, y))
-    length = math.sqrt(float((a @ a) * (b @ b)))
-    if not length:
-        return UNKNOWN
-    rho = max(-1.0, min(1.0, float(a @ b) / length))
-    if len(a) < 4 or abs(rho) == 1.0:
-        return Figure(rho, None)
-    half = 1.959964 * math.sqrt(1.06 / (len(a) - 3))
-    return Figure(rho, (math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half)))

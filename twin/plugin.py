@@ -16,7 +16,7 @@ class Plugin:
 
     @hookimpl
     def commands(self) -> "Iterable[click.Command]":
-        """``netsim collect``, ``dataset``, ``twin``, ``whatif``, ``offline``, ``offline-figure`` and ``ope``."""
+        """``netsim collect``, ``dataset``, ``twin``, ``whatif``, ``offline`` and ``ope``."""
         from twin.commands import COMMANDS
 
         return COMMANDS
@@ -25,6 +25,15 @@ class Plugin:
     def plants(self) -> Mapping[str, Callable[..., object]]:
         """``twin:DIR``."""
         return {"twin": _plant}
+
+    @hookimpl
+    def listings(self) -> Mapping[str, Mapping[str, str]]:
+        """The agents of ``netsim list agents`` in the loop with a twin."""
+        from rl.plugin import AGENT_LINES
+
+        return {
+            "agents": {f"{name}-dt": f"{name} with a digital twin to practise on, Algorithm 1." for name in AGENT_LINES}
+        }
 
 
 def _plant(text: str, *, scenario: "Scenario") -> object:

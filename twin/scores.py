@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata, wasserstein_distance
+from scipy.stats import wasserstein_distance
 
 from netsim.statistics import UNKNOWN, Figure, around, student_quantile
 
@@ -156,21 +156,10 @@ def spread_skill(quantiles: Values, truth: Values, groups: NDArray[np.int64], co
     return jackknife(count, statistic)
 
 
-# -- distributions and ranks -------------------------------------------------------------------------------------------
+# -- distributions -----------------------------------------------------------------------------------------------------
 
 
 def distance(some: Values, others: Values) -> float:
     """Mean Wasserstein-1 distance of the rows of two arrays of samples, shapes ``(C, ...)``."""
     pairs = zip(some.reshape(len(some), -1), others.reshape(len(others), -1), strict=True)
     return float(np.mean([wasserstein_distance(*pair) for pair in pairs]))
-
-
-def rank_correlation(some: Values, others: Values) -> float:
-    """Spearman's; 0 where one of them says the same of all, which ranks nothing.
-
-    >>> rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([0.1, 0.2, 0.3]))
-    1.0
-    """
-    a, b = (rankdata(values) - (len(values) + 1) / 2 for values in (some, others))
-    scale = math.sqrt(float(a @ a) * float(b @ b))
-    return float(a @ b) / scale if scale > 0.0 else 0.0

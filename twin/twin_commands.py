@@ -1,12 +1,8 @@
 """``netsim twin``: fitting a twin to recorded data, and how true it is."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from twin.fidelity import Fidelity
 
 
 @click.group()
@@ -91,9 +87,11 @@ def fidelity(
     from netsim.beststatic import best_static
     from netsim.console import progress_bar
     from netsim.files import to_json
+    from rl.figures import keep
     from rl.networks import single_thread
     from twin.console import print_fidelity
     from twin.fidelity import fidelity as measured
+    from twin.fidelity_figures import drawings
     from twin.heldout import FIRST_SEED, LaterOn, Network, OtherSeeds
     from twin.keeping import twin_of
     from twin.predicting import OfTwin
@@ -108,21 +106,8 @@ def fidelity(
         best = best_static(scenario, progress)
     found = measured(OfTwin(made, first), network, best, periods, held_periods)
     if out is not None:
-        _write(found, out)
+        keep(out, "fidelity", found.to_dict(), drawings(found), force=True)
     if as_json:
         click.echo(to_json(found.to_dict()), nl=False)
     else:
         print_fidelity(found)
-
-
-def _write(found: "Fidelity", out: Path) -> None:
-    from netsim.errors import InputError
-    from netsim.files import to_json, write_atomic
-    from twin.fidelity_figures import draw
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomic(out / "fidelity.json", to_json(found.to_dict()))
-    except OSError as error:
-        raise InputError(f"cannot write {out}: {error.strerror or error}") from None
-    draw(found, out)

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netsim import completion
+
 if TYPE_CHECKING:
     from netsim.studies.engine import Engine, Progress, StudyFolder
     from netsim.studies.plan import Plan
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=completion.studies)
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for the runs and what they show.")
 @click.option("--jobs", type=click.IntRange(1, 4096), metavar="N", help="Runs at once.  [default: a run per core]")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Where to run.")
@@ -22,6 +24,14 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Print the plan and about how long it takes; run nothing.")
 @click.option("--resume", is_flag=True, help="Go on with the study in DIR: what is finished is not run again.")
 @click.option("--force", is_flag=True, help="Replace the study in DIR.")
+@click.option(
+    "--reuse",
+    "others",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="DIR",
+    help="Another study, whose runs are taken where the same ones are asked for; can be repeated.",
+)
 @click.option("--publish", type=click.Path(path_type=Path), metavar="DIR", help="Put figures and numbers there too.")
 @click.option("--json", "as_json", is_flag=True, help="Print study.json instead of tables.")
 @click.option("--quiet", is_flag=True, help="No progress and no tables.")
@@ -38,6 +48,7 @@ def study(
     dry_run: bool,
     resume: bool,
     force: bool,
+    others: tuple[Path, ...],
     publish: Path | None,
     as_json: bool,
     quiet: bool,
@@ -67,6 +78,7 @@ def study(
     folder.refuse_existing(known=resume or force)
     held = folder.take(force=force)
     try:
+        _reused(planned, folder, others, hidden=quiet or as_json)
         progress = _carried_out(planned, folder, engine, address, jobs, hidden=quiet or as_json)
         command = ["netsim", "study", file, *(word for each in overrides for word in ("--set", each))]
         command += ["--smoke"] * smoke + ["--engine", "ray"] * (engine == "ray")
@@ -76,6 +88,16 @@ def study(
     if progress.failed:
         console.print_failures(progress)
         ctx.exit(1)
+
+
+def _reused(planned: "Plan", folder: "StudyFolder", others: tuple[Path, ...], *, hidden: bool) -> None:
+    if not others:
+        return
+    from netsim.studies.reuse import reuse
+
+    taken = reuse(planned, folder, others)
+    if not hidden:
+        click.echo(f"{len(taken)} of {len(planned.jobs)} runs are taken from other studies", err=True)
 
 
 def _carried_out(

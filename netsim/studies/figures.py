@@ -5,14 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netsim.drawing import COLOURS, STYLE, write
+from netsim.drawing import STYLE, series_style, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 3)))
-MARKERS = ("o", "s", "^", "v", "D", "P", "x")
 PANEL_IN, COLUMNS = (3.1, 2.5), 3
 LEDGER_IN, CHARS_PER_IN = 5.6, 12
 LEDGER = ("real_interactions", "imagined_transitions", "gradient_steps")
@@ -70,27 +68,19 @@ def _panel(axes: "Axes", panel: Mapping[str, Any], shown: Mapping[str, Any]) -> 
 
 def _curve(axes: "Axes", k: int, name: str, curve: Mapping[str, Any]) -> None:
     """A group's interquartile mean with its band; marks stand where those of other groups do not."""
-    colour, every = COLOURS[k % len(COLOURS)], max(1, len(curve["x"]) // 6)
-    axes.plot(
-        curve["x"],
-        curve["iqm"],
-        color=colour,
-        linestyle=DASHES[k % len(DASHES)],
-        marker=MARKERS[k % len(MARKERS)],
-        markevery=(k % every, every),
-        label=f"{name} ({curve['runs']})",
-    )
+    style, every = series_style(k), max(1, len(curve["x"]) // 6)
+    axes.plot(curve["x"], curve["iqm"], markevery=(k % every, every), label=f"{name} ({curve['runs']})", **style)
     if "low" in curve:
-        axes.fill_between(curve["x"], curve["low"], curve["high"], color=colour, alpha=0.15, linewidth=0)
+        axes.fill_between(curve["x"], curve["low"], curve["high"], color=style["color"], alpha=0.15, linewidth=0)
 
 
 def _point(axes: "Axes", k: int, name: str, group: Mapping[str, Any]) -> None:
     """A group's interquartile mean with its interval, and its runs as small dots beside it."""
     low, high = group["ci95"] or (group["iqm"], group["iqm"])
     arms = [[max(0.0, group["iqm"] - low)], [max(0.0, high - group["iqm"])]]
-    colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
-    axes.errorbar([k], [group["iqm"]], yerr=arms, color=colour, marker=marker, capsize=3, linestyle="none", label=name)
-    axes.plot([k + 0.18] * len(group["values"]), group["values"], ".", color=colour, markersize=2.5, alpha=0.6)
+    style = {**series_style(k), "linestyle": "none"}
+    axes.errorbar([k], [group["iqm"]], yerr=arms, capsize=3, label=name, **style)
+    axes.plot([k + 0.18] * len(group["values"]), group["values"], ".", color=style["color"], markersize=2.5, alpha=0.6)
 
 
 def _ledger(shown: Mapping[str, Any], groups: Groups) -> list[Sequence[str]]:

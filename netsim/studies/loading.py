@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from netsim import nodes, reading
 from netsim.diagnosis import translated
 from netsim.faults import Fault, ScenarioFaults, closest, in_order, shown_text
-from netsim.loading import library, text_of
+from netsim.library import library, study_names
+from netsim.loading import text_of
 from netsim.overriding import override_faults
 from netsim.studies.form import Study
 
@@ -34,11 +35,6 @@ class Source(NamedTuple):
                 break
             node, mark = entry, entry.node.mark
         return mark.fault(path, rule, value, suggestion)
-
-
-def study_names() -> tuple[str, ...]:
-    """The names of the studies that ship with netsim."""
-    return tuple(sorted(file.name.removesuffix(".yaml") for file in _shelf().iterdir() if file.name.endswith(".yaml")))
 
 
 def read_study(source: str | os.PathLike[str], overrides: Iterable[str] = (), *, smoke: bool = False) -> Source:
@@ -114,15 +110,11 @@ def _smoke_faults(source: Source) -> Iterator[Fault]:
             yield source.fault(f"smoke.{name}", "must be one of the parameters", None, closest(name, known))
 
 
-def _shelf() -> Traversable:
-    return library() / "studies"
-
-
 def _shipped(source: str | os.PathLike[str]) -> Traversable | None:
     """The shipped file of that name; ``None`` for a path. A bare word that is neither is an error."""
     if not isinstance(source, str) or "/" in source or os.sep in source or source.endswith((".yaml", ".yml")):
         return None
     if source in (names := study_names()):
-        return _shelf() / f"{source}.yaml"
+        return library() / "studies" / f"{source}.yaml"
     rule = f"must be the path of a file that ends in .yaml, or one of {', '.join(names)}"
     raise ScenarioFaults(Fault("", 0, 0, "study", rule, shown_text(source), closest(source, names)))

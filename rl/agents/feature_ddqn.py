@@ -49,14 +49,16 @@ class FeatureDdqn(ValueLearner):
     ) -> None:
         self.config = config = config or FeatureConfig()
         super().__init__(task, config, device, whose, dtype)
-        self._features = self.tensor(features(task.shares()))
+        self.features = self.tensor(features(task.shares()))
+        """Of all allocations, shape ``(actions, 2 N)``."""
         self.parameters = Parameters.drawn(self._shapes(), task.seed, whose, self.device, dtype)
         self.target = self.parameters.like(self.parameters.flat.clone())
         self._adam = Adam(self.parameters, config.learning_rate, target=self.target, target_rate=config.target_rate)
         self._phi, self._psi = (Layers(self.parameters, name, config.batch_size) for name in TOWERS)
         self._every: Layers | None = None
         """psi of all allocations, where they are learned from together."""
-        self._scale = 1.0 / math.sqrt(config.dimensions)
+        self.scale = 1.0 / math.sqrt(config.dimensions)
+        """1 / sqrt(d)."""
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         n, widths, d = self.task.n_slices, self.config.hidden, self.config.dimensions
@@ -81,12 +83,12 @@ class FeatureDdqn(ValueLearner):
 
     def q(self, parameters: Parameters, states: Tensor) -> Tensor:
         """Q(s, .; theta) of all allocations, shape ``(B, actions)``."""
-        return tower(parameters, "state", states) @ tower(parameters, "share", self._features).t() * self._scale
+        return tower(parameters, "state", states) @ tower(parameters, "share", self.features).t() * self.scale
 
     def q_of(self, parameters: Parameters, states: Tensor, actions: Tensor) -> Tensor:
         """Q(s, w; theta) of one allocation for each state, shape ``(B,)``."""
-        psi = tower(parameters, "share", self._features[actions])
-        return (tower(parameters, "state", states) * psi).sum(dim=1) * self._scale
+        psi = tower(parameters, "share", self.features[actions])
+        return (tower(parameters, "state", states) * psi).sum(dim=1) * self.scale
 
     def loss(self, parameters: Parameters, batch: Batch) -> Tensor:
         """Mean of (Q(s, w; theta) - r - lambda Q'(s', argmax_w' Q(s', w'; theta)))^2."""
@@ -123,10 +125,10 @@ class FeatureDdqn(ValueLearner):
         """One gradient step of :meth:`loss`."""
         states, actions, rewards, next_states = self.tensors(batch)
         targets = self.targets(self.parameters, rewards, next_states)
-        hidden = {"state": self._phi.forward(states), "share": self._psi.forward(self._features[actions])}
+        hidden = {"state": self._phi.forward(states), "share": self._psi.forward(self.features[actions])}
         phi, psi = (linear(self.parameters, f"{name}_out.0", h) for name, h in hidden.items())
-        errors = (phi * psi).sum(dim=1) * self._scale - targets
-        slopes = (errors * (2.0 * self._scale / len(errors)))[:, None]
+        errors = (phi * psi).sum(dim=1) * self.scale - targets
+        slopes = (errors * (2.0 * self.scale / len(errors)))[:, None]
         self._backward("state", self._phi, hidden["state"], psi * slopes)
         self._backward("share", self._psi, hidden["share"], phi * slopes)
         self._adam.step()
@@ -139,7 +141,7 @@ class FeatureDdqn(ValueLearner):
         states, actions, rewards, next_states = self.tensors(batch)
         targets = self.targets(self.parameters, rewards, next_states)
         every = self._of_all(states)
-        q, chosen = every.phi @ every.psi.t() * self._scale, actions[:, None]
+        q, chosen = every.phi @ every.psi.t() * self.scale, actions[:, None]
         errors = q.gather(1, chosen)[:, 0] - targets
         surprised, slopes = surprise(q, actions)
         slopes.mul_(caution).scatter_add_(1, chosen, errors[:, None] * (2.0 * values / len(errors)))
@@ -151,22 +153,22 @@ class FeatureDdqn(ValueLearner):
         """One gradient step of :meth:`sweep_loss`; the mean squared error."""
         targets = self.targets(self.parameters, self.tensor(rewards), self.tensor(next_states))
         every = self._of_all(self.tensor(states))
-        errors = (every.phi @ every.psi.t()).mul_(self._scale).sub_(targets)
+        errors = (every.phi @ every.psi.t()).mul_(self.scale).sub_(targets)
         squares = float(torch.linalg.vector_norm(errors)) ** 2
         self._descend(every, errors.mul_(2.0 / len(errors)))
         return squares / errors.numel()
 
     def _of_all(self, states: Tensor) -> "Towers":
         if self._every is None:
-            self._every = Layers(self.parameters, "share", len(self._features))
-        hidden = self._phi.forward(states), self._every.forward(self._features)
+            self._every = Layers(self.parameters, "share", len(self.features))
+        hidden = self._phi.forward(states), self._every.forward(self.features)
         outputs = (linear(self.parameters, f"{name}_out.0", h) for name, h in zip(TOWERS, hidden, strict=True))
         return Towers(*hidden, *outputs)
 
     def _descend(self, every: "Towers", slopes: Tensor) -> None:
         """One step from dL/dQ(s, .), shape ``(B, actions)``, which is changed."""
         assert self._every is not None
-        slopes *= self._scale
+        slopes *= self.scale
         self._backward("state", self._phi, every.h_state, slopes @ every.psi)
         self._backward("share", self._every, every.h_share, slopes.t() @ every.phi)
         self._adam.step()

@@ -290,22 +290,19 @@ def test_a_reader_that_goes_away_is_no_traceback():
     assert process.stderr == ""
 
 
-def test_help_imports_nothing_heavy_and_is_quick():
+def test_help_imports_nothing_heavy():
     code = (
-        "import sys, time; sys.argv = ['netsim', '--help']\n"
+        "import sys; sys.argv = ['netsim', '--help']\n"
         "from netsim.__main__ import main\n"
         "try: main()\n"
         "except SystemExit as end: assert end.code == 0\n"
         "print(*sorted(m for m in sys.modules if '.' not in m), file=sys.stderr)\n"
-        "print(time.process_time(), file=sys.stderr)\n"
     )
     process = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True
     )
-    modules, seconds = process.stderr.splitlines()
-    heavy = {"torch", "matplotlib", "numba", "pyarrow", "scipy", "numpy", "pydantic", "ruamel", "gymnasium"}
-    assert not heavy & set(modules.split())
-    assert float(seconds) < 0.3
+    heavy = {"torch", "matplotlib", "numba", "pyarrow", "scipy", "numpy", "pydantic", "ruamel", "gymnasium", "rich"}
+    assert not heavy & set(process.stderr.split())
     assert "run " in process.stdout
 
 

@@ -64,7 +64,7 @@ def cluster():
     ray.shutdown()
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_a_study_on_two_nodes_of_which_one_is_killed_is_the_same_bytes_as_on_one_machine(cluster, tmp_path):
     file, out = tmp_path / "small.yaml", tmp_path / "out"

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from netsim.errors import InputError, NetsimError, ScenarioError
+from netsim.library import study_names
 from netsim.studies.commands import check, with_folder, words_of
-from netsim.studies.loading import parse_study, read_study, study_names
+from netsim.studies.loading import parse_study, read_study
 from netsim.studies.plan import plan
 from tests.studies.small import RUNS, planned
 

@@ -14,6 +14,7 @@ from netsim import allocations
 from netsim.beststatic import Best
 from netsim.errors import InputError
 from netsim.statistics import ratio
+from rl.figures import keep as keep_figures
 from tests.twin.foretelling import (
     CONFIG,
     ENCODER,
@@ -32,7 +33,7 @@ from twin.commands import collect
 from twin.compared import Choice
 from twin.digital_twin import DigitalTwin
 from twin.fidelity import STEPS, fidelity, rows_before
-from twin.fidelity_figures import FIGURES, write
+from twin.fidelity_figures import FIGURES, drawings
 from twin.heldout import BLOCKS, LaterOn
 from twin.history import History
 from twin.keeping import keep
@@ -261,9 +262,9 @@ def test_the_command_prints_what_it_writes(world, small, tmp_path, monkeypatch):
 def test_a_figure_is_the_same_bytes_for_the_same_figures(world, tmp_path):
     found = measured(Truth(world), world)
     for name in ("one", "two"):
-        write(tmp_path / name, FIGURES["allocations"], found)
+        keep_figures(tmp_path / name, "fidelity", {}, {"allocations": drawings(found)["allocations"]})
     for end in ("svg", "png"):
-        one, two = ((tmp_path / f"{name}.{end}").read_bytes() for name in ("one", "two"))
+        one, two = ((tmp_path / name / f"allocations.{end}").read_bytes() for name in ("one", "two"))
         assert one == two
 
 

@@ -8,16 +8,11 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
 
 import netsim
 from netsim.errors import InputError
 from rl.checkpoints import Checkpoints
-from rl.figures import keep
 from rl.fitted_q import FittedQConfig, fitted_utility
-from rl.greedy import GreedyEvaluation
 from rl.offline import OfflineTraining, learn_offline
 from rl.offline_request import OfflineConfig
 from rl.policy import load_agent
@@ -26,8 +21,7 @@ from tests.rl.small import config_of, files_of, metrics_of, task_of
 from twin.commands import COMMANDS
 from twin.keeping import twin_of
 from twin.offline import DataSet, OfflineTwinConfig, prior_of, request_of
-from twin.offline_study import Constant, Study, drawn, learned, numbers
-from twin.ope import errors, rank_correlation
+from twin.ope import errors
 from twin.recorder import Recorder
 
 UPSILON = 0.2
@@ -243,6 +237,16 @@ def played(scenario, agent):
     return np.mean(utilities)
 
 
+class Constant:
+    """The policy that plays one allocation."""
+
+    def __init__(self, task, action):
+        self.task, self._action = task, action
+
+    def act(self, states):
+        return np.full(len(states), self._action, np.int64)
+
+
 def test_fitted_q_knows_what_a_policy_of_the_data_is_worth():
     """U is a function of the allocation alone, so (1 - lambda) Q(s, pi(s)) of a constant policy is its U.
 
@@ -267,57 +271,3 @@ def test_a_policy_that_is_right_about_the_order_has_rank_correlation_1_and_no_re
     turned = errors([{**row, "twin": -row["twin"]} for row in rows], "twin")
     assert turned["rank_correlation"]["mean"] == -1.0
     assert turned["regret"] == 1.75
-
-
-@given(st.permutations(range(8)))
-def test_rank_correlation_is_scipys(order):
-    assert rank_correlation(range(8), order).mean == pytest.approx(
-        stats.spearmanr(range(8), order).statistic, abs=1e-12
-    )
-
-
-# -- figure 9 ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_study_of_offline_learning_pairs_by_seed_and_goes_on_where_it_was_stopped(tmp_path):
-    scenario = netsim.load_scenario("tiny")
-    settings = OfflineConfig(**{**EPOCHS, "epochs": 2, "evaluate_every": 1})
-    agents = {"ddqn": config_of("ddqn")}
-    study = Study(scenario, agents, "random", 20, (1, 2), settings, OfflineTwinConfig(**LOOP))
-    with pytest.raises(KeyboardInterrupt):
-        learned(study, tmp_path, progress=stopping(3))
-    runs = learned(study, tmp_path)
-    before = files_of(tmp_path)
-    assert learned(study, tmp_path) == runs
-    assert files_of(tmp_path) == before
-    assert sorted({label for _, label, _ in runs}) == ["bc", "cql", "dt", "plain"]
-    shown = numbers(study, runs, [runs["ddqn", "plain", 1]], periods=4, first_seed=5, seeds=2)
-    group = shown["agents"]["ddqn"]
-    evaluation = GreedyEvaluation(scenario, (5, 6), 4)
-    each = {label: group[label]["reached"]["utility"]["each"] for label in group}
-    for label, values in each.items():
-        played = [evaluation.play(load_agent(runs["ddqn", label, seed])).utility.mean for seed in (1, 2)]
-        assert values == pytest.approx(played)
-        gains = np.array(values) - each["plain"]
-        assert group[label]["less_plain"]["utility"]["mean"] == pytest.approx(gains.mean())
-        assert group[label]["curve"]["epochs"] == [0, 1, 2]
-    assert shown["online"]["ddqn"]["reached"]["utility"]["mean"] == pytest.approx(each["plain"][0])
-    files = keep(tmp_path / "figure", "offline", shown, {"offline": drawn})
-    assert sorted(path.name for path in (tmp_path / "figure").iterdir()) == sorted(files)
-
-
-def stopping(at):
-    def progress(done, _):
-        if done == at:
-            raise KeyboardInterrupt
-
-    return progress
-
-
-def test_a_study_refuses_a_record_that_was_cut_off(tmp_path):
-    scenario = netsim.load_scenario("tiny")
-    study = Study(scenario, {"ddqn": config_of("ddqn")}, "random", 20, (1,), OfflineConfig(), OfflineTwinConfig())
-    with Recorder(tmp_path / "data" / "1", controller="random") as recorder:
-        netsim.run(scenario, "random", periods=19, seed=1, plugins=[recorder])
-    with pytest.raises(InputError, match="give another --out"):
-        learned(study, tmp_path)

@@ -118,6 +118,69 @@ def test_nothing_has_neither():
     assert LatencyHistogram().percentile_ns(0.99) == Figure(None, None)
 
 
+ORDERS = st.integers(2, 12).flatmap(lambda n: st.tuples(*[st.lists(st.integers(0, 4), min_size=n, max_size=n)] * 2))
+
+
+@given(ORDERS)
+def test_spearmans_correlation_is_scipys_with_ties_too(pair):
+    x, y = pair
+    found = statistics.spearman(x, y)
+    if len(set(x)) == 1 or len(set(y)) == 1:
+        assert found is None
+        assert statistics.rank_correlation(x, y) == statistics.UNKNOWN
+    else:
+        assert found == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
+
+
+@given(ORDERS, st.sampled_from([2, 3]))
+def test_within_groups_ranks_are_told_from_their_mean_in_the_group(pair, count):
+    x, y = (np.array(each) for each in pair)
+    groups = np.arange(len(x)) % count
+    ranks = np.zeros((2, len(x)))
+    for group in range(min(count, len(x))):
+        for row, values in zip(ranks, (x, y), strict=True):
+            own = stats.rankdata(values[groups == group])
+            row[groups == group] = own - own.mean()
+    found = statistics.spearman(x, y, groups)
+    if not ranks.any(axis=1).all():
+        assert found is None
+    else:
+        assert found == pytest.approx(np.corrcoef(ranks)[0, 1], abs=1e-12)
+
+
+@pytest.mark.parametrize(("classes", "n"), [(200, 6), (5, 6), (200, 20), (5, 20)])
+def test_intervals_of_rank_correlations_cover_the_truth_as_often_as_they_say(classes, n):
+    """Of normal pairs with correlation 0.5, the second in classes of equal probability.
+
+    Spearman's coefficient is the correlation of F(x), of variance 1 / 12, and of the share of classes below, whose mean
+    for an x is a sum over edges and whose variance is (1 - 1 / C^2) / 12.
+    """
+    edges = stats.norm.ppf(np.arange(1, classes) / classes)
+    uniform = (np.arange(4000) + 0.5) / 4000
+    above = stats.norm.sf((edges - 0.5 * stats.norm.ppf(uniform)[:, None]) / math.sqrt(0.75))
+    truth = 12.0 * np.mean((uniform - 0.5) * above.sum(axis=1)) / classes / math.sqrt(1.0 - classes**-2)
+    hits = given = 0
+    for x, noise in np.random.default_rng(3).normal(size=(400, 2, n)):
+        ends = statistics.rank_correlation(x, np.digitize(0.5 * x + math.sqrt(0.75) * noise, edges)).ci95
+        if ends is not None:
+            given += 1
+            hits += ends[0] <= truth <= ends[1]
+    assert hits >= coverage_bound(given)
+
+
+def test_what_ranks_say_of_groups_costs_a_pair_for_each_group():
+    """Four groups of five tell of a correlation what one of 17 does."""
+    x, y = np.random.default_rng(4).normal(size=(2, 20))
+    found = statistics.rank_correlation(x, y, np.arange(20) % 4)
+    half = stats.norm.ppf(0.975) * math.sqrt((1.0 + found.mean**2 / 2.0) / (17 - 3))
+    assert np.arctanh(found.ci95) == pytest.approx([math.atanh(found.mean) - half, math.atanh(found.mean) + half])
+
+
+@pytest.mark.parametrize("pairs", [([1, 2, 3], [1, 3, 2]), ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5])])
+def test_too_few_pairs_and_pairs_that_all_agree_have_no_interval(pairs):
+    assert statistics.rank_correlation(*pairs).ci95 is None
+
+
 def test_relative_errors_of_a_quotient_add_in_squares():
     a, b = statistics.around(6.0, 0.6), statistics.around(2.0, 0.4)
     share = statistics.quotient(a, b)

@@ -1,0 +1,208 @@
+"""The page of a run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from netsim.beststatic import Best
+from netsim.console import interval, number
+from netsim.reports.document import Document, Fact, Section, Table
+from netsim.reports.promises import best_of, scale_of
+from netsim.reports.run_data import RunData
+from netsim.reports.run_figures import Courses, latency_figures
+from netsim.reports.starvation import FEWEST_PACKETS, FULL, STRETCHES, Paying, Scale, paying
+from netsim.reports.words import share
+
+STOPPED = (
+    "The run is going on, or was stopped before its end. Its periods can be read once it has ended; "
+    "`netsim run --resume` runs it again."
+)
+CUT_SHORT = "The run was stopped before its end; what follows covers the periods that were kept."
+
+
+def run_page(folder: Path) -> Document:
+    """What a run directory says."""
+    run = RunData.open(folder)
+    best = best_of(run.request)
+    scale = scale_of(run.scenario, best)
+    readable = run.readable
+    return Document(
+        kind="run",
+        title=f"{run.scenario['name']}, {run.request['controller']}",
+        lead=_lead(run),
+        unfinished="" if run.summary else CUT_SHORT if readable else STOPPED,
+        warnings=[*_warnings(run), *(_starved(run, scale) if readable else ())],
+        facts=_facts(run, best) if readable else (),
+        sections=_sections(run, best, scale) if readable else (),
+        made=_made(run.request),
+    )
+
+
+def _lead(run: RunData) -> str:
+    what = " ".join(run.scenario.get("description", "").split())
+    request = run.request
+    return f"{request['periods']} periods under {request['controller']}, seed {request['seed']}. {what}".strip()
+
+
+def _warnings(run: RunData) -> Iterator[str]:
+    if run.damaged:
+        yield f"These files are not those that the run wrote: {'; '.join(run.damaged)}."
+    if run.summary is not None and (faults := run.summary["faults"]):
+        yield f"The controller was at fault in {faults} periods, which were played as the one before."
+
+
+def _facts(run: RunData, best: Best | None) -> list[Fact]:
+    figures = run.figures
+    worst = run.worst
+    facts = [Fact("Utility U", interval(figures["utility"], 4))]
+    if (over := figures.get("share_of_best_static")) is not None:
+        facts.append(Fact("Share of best static", interval(over, 4), "" if best is None else f"U {best.utility:.4f}"))
+    if worst is not None:
+        facts.append(Fact("Worst slice, SSR", interval(figures["slices"][worst]["ssr"], 4), worst))
+    if (reward := figures.get("reward")) is not None:
+        facts.append(Fact("Reward", interval(reward, 4)))
+    facts.append(Fact("SE capacity", interval(figures["se_capacity"], 2), "bit/s/Hz granted"))
+    facts.append(Fact("SE carried", interval(figures["se_carried"], 4), "bit/s/Hz sent"))
+    return facts
+
+
+def _sections(run: RunData, best: Best | None, scale: Scale | None) -> list[Section]:
+    courses = Courses(run, best, scale)
+    return [
+        Section("slices", "Slices", tables=[_slices(run)]),
+        Section("course", "Allocation and satisfaction", figures=[courses.allocation(), courses.ssr()]),
+        Section(
+            "utility",
+            "Utility and spectral efficiency",
+            _best_words(best, run),
+            figures=[courses.utility(), courses.efficiency()],
+        ),
+        Section("latency", "Latency and queues", figures=[*latency_figures(run), courses.queue()]),
+        _worst_section(run, scale),
+    ]
+
+
+def _best_words(best: Best | None, run: RunData) -> Sequence[str]:
+    if best is None:
+        name = run.scenario["name"]
+        return [
+            "The best static allocation of this scenario is not known on this machine. "
+            f"`netsim calibrate {name}` finds it."
+        ]
+    units = "/".join(map(str, best.allocation))
+    low, high = best.utility_ci95
+    return [
+        f"The best static allocation is {units}: U {best.utility:.4f} ({low:.4f} to {high:.4f}), {best.seeds} seeds."
+    ]
+
+
+def _slices(run: RunData) -> Table:
+    headings = [
+        "slice",
+        "users",
+        "rate floor",
+        "latency limit",
+        "units, mean",
+        "arrived",
+        "SSR",
+        "slow",
+        "late",
+        "dropped",
+        "latency mean, ms",
+        "latency p99, ms",
+        "carried, Mbit/s",
+    ]
+    rows = [_slice_row(run, n, name) for n, name in enumerate(run.names)]
+    return Table("What each slice was promised and got, with 95 % intervals", headings, rows)
+
+
+def _slice_row(run: RunData, n: int, name: str) -> list[str]:
+    promise, figures = run.promises[name], run.figures["slices"][name]
+    return [
+        name,
+        str(promise.users),
+        promise.rate_floor,
+        ", then ".join(promise.limits),
+        number(float(run.of_slices("allocation")[:, n].mean()), 1),
+        *(
+            interval(figures[key], 4) if key == "ssr" else f"{figures[key]:,}"
+            for key in ("arrived", "ssr", "slow", "late", "dropped")
+        ),
+        number(figures["latency_mean_ms"]["mean"], 3),
+        number(figures["latency_p99_ms"]["mean"], 3),
+        number(figures["carried_mbps"]["mean"], 3),
+    ]
+
+
+# -- the worst slice ---------------------------------------------------------------------------------------------------
+
+
+def _starved(run: RunData, scale: Scale | None) -> Iterator[str]:
+    """A warning for each slice that pays for U over the whole run."""
+    for each in _paying(run, scale, stretches=1):
+        yield (
+            f"Slice {each.name} pays for U. Its SSR is {share(each.ssr)}, although U is {each.utility:.3f}, "
+            f"{100 * each.score:.0f} % of the way from random to good. Look at the worst slice before calling it good."
+        )
+
+
+def _paying(run: RunData, scale: Scale | None, stretches: int) -> list[Paying]:
+    if scale is None:
+        return []
+    cell, kept = run.of_cell("utility"), run.of_slices("satisfied")
+    return paying(scale, run.names, cell, kept, run.resolved, stretches)
+
+
+def _worst_section(run: RunData, scale: Scale | None) -> Section:
+    worst = run.worst
+    told = (
+        []
+        if worst is None
+        else [f"The worst slice is {worst}, with an SSR of {interval(run.figures['slices'][worst]['ssr'], 4)}."]
+    )
+    if scale is None:
+        told.append(
+            "Whether a slice pays for U cannot be told: the scenario has no thresholds of the reward, and none were "
+            "measured by `netsim calibrate`."
+        )
+        return Section("worst", "Worst slice", told)
+    told.append(RULE.format(gmin=scale.gmin, gmax=scale.gmax, origin=scale.origin))
+    found = _paying(run, scale, STRETCHES)
+    if not found:
+        told.append("Nowhere in this run does a slice pay for U.")
+    return Section("worst", "Worst slice", told, [_paying_table(run, found)] if found else ())
+
+
+RULE = (
+    "U adds up what slices get, so the gain of one can hide the loss of another. How good U looks is measured by "
+    "u = (U - gmin) / (gmax - gmin), within 0 and 1; gmin is {gmin:.3f} and gmax {gmax:.3f}, {origin}. "
+    f"A slice is said to pay for U where its own SSR is below {FULL} u over at least {FEWEST_PACKETS} packets, in the "
+    f"whole run or in one of {STRETCHES} stretches of it."
+)
+
+
+def _paying_table(run: RunData, found: Sequence[Paying]) -> Table:
+    rows = [
+        [
+            f"{run.periods[each.rows][0]} to {run.periods[each.rows][-1]}",
+            each.name,
+            share(each.ssr),
+            f"{each.utility:.3f}",
+            f"{each.score:.2f}",
+        ]
+        for each in found
+    ]
+    return Table("Stretches in which a slice pays for U", ["periods", "slice", "SSR", "U", "u"], rows, frozenset({1}))
+
+
+def _made(request: Mapping[str, Any]) -> dict[str, str]:
+    versions = request["versions"]
+    plugins = {"plugins": ", ".join(request["plugins"])} if request["plugins"] else {}
+    return {
+        "scenario": f"{request['scenario']['name']} ({request['scenario_hash'][:12]})",
+        "controller": request["controller"],
+        **plugins,
+        "seed": str(request["seed"]),
+        "periods": f"{request['periods']}, after period 0, which is not shown: the controller did not decide it",
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+    }
