@@ -19,11 +19,13 @@ extensions = [
     "sphinx.ext.napoleon",
     "formulae",
     "generated",
+    "named",
 ]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 default_role = "code"  # docstrings write commands and values in single backquotes
+smartquotes = False  # "--out" stays what it is
 suppress_warnings = ["config.cache"]
 
 autodoc_member_order = "bysource"

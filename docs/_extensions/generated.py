@@ -13,7 +13,6 @@ from typing import Any, get_args, get_origin
 import click
 from docutils import nodes
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -35,13 +34,18 @@ class Generated(SphinxDirective):
 
 
 def listed(entries: Iterable[Entry]) -> Iterator[str]:
-    """A definition list: the few words first, then the text."""
+    """A definition list: the text, then the few words."""
     for term, beside, below in entries:
-        first, *others = below.split("\n") if below else [""]
+        facts = f"{beside[:1].upper()}{beside[1:]}." if beside else ""
+        first, *others = [*below.split("\n"), facts] if below else [facts or "See below."]
         yield f"`{term}`"
-        yield f": {'. '.join(filter(None, (beside[:1].upper() + beside[1:], first))) or 'See below'}"
-        yield from (f"  {line}" for line in others)
+        yield f": {first}"
+        yield from (f"  {line}" for line in others if line)
         yield ""
+
+
+def _coded(words: Iterable[object]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
 
 
 def plain(text: str) -> str:
@@ -89,7 +93,7 @@ def _option(option: click.Option, context: click.Context) -> Entry:
     text = about[: found.start()].rstrip() if found else about
     if isinstance(option.type, click.Choice):
         names = names.replace(f"[{'|'.join(option.type.choices)}]", option.human_readable_name.upper())
-        beside = f"one of {', '.join(option.type.choices)}" + (f"; {beside}" if beside else "")
+        beside = f"one of {_coded(option.type.choices)}" + (f"; {beside}" if beside else "")
     return names, beside, text
 
 
@@ -99,7 +103,7 @@ def _extra(text: str) -> str:
         return text.replace("default: ", "default ")
     bounds = re.fullmatch(r"(?:(\d+)<=)?x(?:<=|>=)?(\d+)?", text)
     if bounds is None:
-        return text
+        return text.replace("x>", "above ")
     low, high = bounds[1], bounds[2]
     if "x>=" in text:
         return f"at least {high}"
@@ -129,21 +133,17 @@ def _fields(model: type[BaseModel], before: str = "") -> Iterator[Entry]:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from _fields(kind, f"{before}{name}.")
             continue
-        default = "" if field.default is PydanticUndefined else f"default {_written(field.default)}"
+        default = "required" if field.is_required() else _written(field.default)
         choices = [str(each) for each in get_args(kind)] if str(get_origin(kind)) == "typing.Literal" else []
-        beside = "; ".join(filter(None, (f"one of {', '.join(choices)}" if choices else "", default)))
+        beside = "; ".join(filter(None, (f"one of {_coded(choices)}" if choices else "", default)))
         yield f"{before}{field.alias or name}", beside, about.get(name, "")
 
 
 def _written(value: object) -> str:
     """A default as one would type it."""
-    if value is None:
-        return "none"
-    if isinstance(value, tuple):
-        return ",".join(map(str, value)) or "nothing"
-    if isinstance(value, Mapping):
-        return "nothing" if not value else str(dict(value))
-    return str(value) if value != "" else "empty"
+    if value is None or value == "" or value == () or value == {}:
+        return "nothing by default"
+    return f"default `{','.join(map(str, value)) if isinstance(value, tuple) else value}`"
 
 
 def documented(model: type) -> dict[str, str]:
@@ -243,16 +243,17 @@ def _keys(part: Mapping[str, Any]) -> Iterator[Entry]:
         if "const" in schema:
             continue  # the heading says it
         default = schema.get("default")
-        needed = "required" if key in part.get("required", ()) else f"default {_inline(default)}"
+        needed = "required" if key in part.get("required", ()) else _inline(default)
         yield key, "; ".join(filter(None, (_form(schema), needed))), _about(schema)
 
 
 def _inline(default: object) -> str:
-    if default is None or default == []:
-        return "none"
+    if default is None or default == [] or default == "":
+        return "nothing by default"
     if isinstance(default, Mapping):
-        return "as below"
-    return str(default).lower() if isinstance(default, bool) else str(default) or "empty"
+        chosen = [f"{key}: {value}" for key, value in default.items() if key in ("kind", "model")]
+        return f"default {chosen[0]}, below" if chosen else "see below; without it, all defaults"
+    return f"default {str(default).lower() if isinstance(default, bool) else default}"
 
 
 def _about(schema: Mapping[str, Any]) -> str:
@@ -263,20 +264,27 @@ def _about(schema: Mapping[str, Any]) -> str:
 def _form(schema: Mapping[str, Any]) -> str:
     """What a value looks like, in words."""
     if "enum" in schema:
-        return f"one of {', '.join(schema['enum'])}"
+        return f"one of {_coded(schema['enum'])}"
     if "anyOf" in schema:
         return " or ".join(filter(None, (_form(each) for each in schema["anyOf"] if each.get("type") != "null")))
     if "const" in schema:
-        return str(schema["const"])
+        return _coded([schema["const"]])
     if "examples" in schema:
-        return f"like {schema['examples'][0]}"
+        return _quantity(schema["examples"][0])
     if schema.get("type") in ("integer", "number"):
         return _range("whole number" if schema["type"] == "integer" else "number", schema)
     if schema.get("type") == "boolean":
         return "true or false"
     if schema.get("type") == "array":
-        return f"list of {_form(schema['items']) or 'parts'}"
+        return "list" + (f", each a {each}" if (each := _form(schema["items"])) else " of parts")
     return ""
+
+
+def _quantity(example: str) -> str:
+    from netsim.units import DIMENSIONS
+
+    [name] = [dimension.name for dimension in DIMENSIONS if dimension.example == example]
+    return f"{name}, like {example}"
 
 
 def _range(what: str, schema: Mapping[str, Any]) -> str:
@@ -307,9 +315,17 @@ class Attributes:
             lines[:] = self._lines
 
 
+def without_arguments(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, returns: str
+) -> tuple[str, str] | None:
+    """A protocol is not made, so it shows no arguments."""
+    return ("", returns) if what == "class" and getattr(obj, "_is_protocol", False) else None
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Name the directives."""
     attributes = Attributes()
+    app.connect("autodoc-process-signature", without_arguments)
     app.connect("autodoc-process-docstring", attributes.keep, priority=400)
     app.connect("autodoc-process-docstring", attributes.put_back, priority=600)
     app.add_directive("commands", Commands)

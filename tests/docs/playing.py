@@ -1,8 +1,10 @@
 """Play a page: run its blocks in order, as a reader would, and stop at the first that does not end as the page says.
 
-`python -m tests.docs.playing PAGE FOLDER` plays PAGE in FOLDER, which should be empty.
+`python -m tests.docs.playing PAGE FOLDER` plays PAGE in FOLDER, which should be empty; with `--typed` only what is
+typed into a shell, and the files that it needs.
 """
 
+import argparse
 import contextlib
 import io
 import json
@@ -11,7 +13,7 @@ import subprocess
 import sys
 import tomllib
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +23,15 @@ from tests.docs.comparing import difference
 ROOT = Path(__file__).resolve().parents[2]
 BESIDE = ("examples", "scenarios")
 """What the READMEs of the repository find beside them."""
+LANGUAGES = ("python", "sh", "yaml", "toml", "json")
 
 
 class DiffersError(Exception):
     """A page says otherwise. Begins with file and line."""
 
 
-def play(page: Path, folder: Path, languages: Iterable[str] = ("python", "sh", "yaml", "toml", "json")) -> int:
-    """Play the blocks of a page that are in one of the languages, and return how many were run.
+def play(page: Path, folder: Path, languages: Collection[str] = LANGUAGES) -> int:
+    """Play the blocks of a page that are in one of the languages, or files, and return how many were run.
 
     Raises
     ------
@@ -41,7 +44,7 @@ def play(page: Path, folder: Path, languages: Iterable[str] = ("python", "sh", "
         if block.language == "text":
             _compare(block, printed)
             printed = None
-        elif block.language not in languages or block.left_out is not None:
+        elif not (block.language in languages or "file" in block.words) or block.left_out is not None:
             printed = None
         else:
             printed = _played(block, folder, names)
@@ -211,14 +214,20 @@ def few_examples() -> None:
         settings.load_profile("pages")
 
 
-def main(page: Path, folder: Path) -> int:
+def main() -> int:
     """Play a page, and say what differs."""
+    parser = argparse.ArgumentParser(description="Play a page.")
+    parser.add_argument("page", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--typed", action="store_true", help="only what is typed into a shell")
+    asked = parser.parse_args()
+    page, folder = asked.page, asked.folder
     few_examples()
     prepared(page, folder / "page")
     sys.path.insert(0, str(folder / "page"))
     with fresh_cache(folder / "cache"):
         try:
-            played = play(page, folder / "page")
+            played = play(page, folder / "page", ("sh",) if asked.typed else LANGUAGES)
         except DiffersError as error:
             sys.stdout.write(f"{error}\n")
             return 1
@@ -227,4 +236,4 @@ def main(page: Path, folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    sys.exit(main())
