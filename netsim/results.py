@@ -15,6 +15,7 @@ from netsim.files import lock, sync_folder, temporary, to_json, write_atomic
 from netsim.fingerprint import Fingerprint
 from netsim.provenance import Request, differences
 from netsim.report import PeriodReport
+from netsim.reports import NAME as REPORT
 from netsim.seals import MANIFEST, Kind, all_written, intact
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ def refuse_existing(folder: Path, force: bool) -> None:
 
 
 def _own_names() -> set[str]:
-    return {*OWN_FILES, *(temporary(Path(name)).name for name in OWN_FILES)}
+    names = (*OWN_FILES, REPORT)
+    return {*names, *(temporary(Path(name)).name for name in names)}
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from netsim.errors import InputError, RunError
 from netsim.files import lock, sha256, temporary, to_json, write_atomic
 from netsim.provenance import differences
+from netsim.reports import NAME as REPORT
 from netsim.seals import MANIFEST, Kind, all_written, intact
 from rl.board import Board
 from rl.checkpoints import Checkpoint, Checkpoints
@@ -245,7 +246,7 @@ def _names(folder: Path) -> set[str]:
 
 def _own_names() -> set[str]:
     """What a training may leave in its folder, also if it was killed."""
-    atomic = (MANIFEST, SUMMARY, TIMING)
+    atomic = (MANIFEST, SUMMARY, TIMING, REPORT)
     partial = (temporary(Path(name)).name for name in atomic)
     return {*atomic, *partial, METRICS, ".lock", "checkpoints", BOARD}
 

@@ -15,7 +15,8 @@ from netsim.reports.folders import read_json
 from netsim.reports.partial import figures_of
 from netsim.reports.promises import Promise
 from netsim.reports.thinning import Floats
-from netsim.results import PERIODS, SUMMARY, read_manifest, verify
+from netsim.results import PERIODS, SUMMARY, read_manifest
+from netsim.seals import intact
 from netsim.units import TIME
 
 
@@ -28,7 +29,7 @@ class RunData:
     summary: Mapping[str, Any] | None
     """``None`` where the run has not finished."""
     damaged: tuple[str, ...]
-    """Files that are not those that were written, in words."""
+    """Files that are not those that were written."""
 
     @classmethod
     def open(cls, folder: Path) -> "RunData":
@@ -41,7 +42,8 @@ class RunData:
         """
         manifest = read_manifest(folder)
         summary = read_json(folder / SUMMARY) if manifest["finished"] else None
-        return cls(folder, manifest, summary, tuple(verify(folder)))
+        damaged = (name for name, kept in manifest["files"].items() if not intact(folder / name, kept))
+        return cls(folder, manifest, summary, tuple(damaged))
 
     @property
     def request(self) -> Mapping[str, Any]:

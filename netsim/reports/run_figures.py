@@ -18,7 +18,7 @@ from netsim.reports.words import listed, percent, share, significant, slug
 
 BOUNDS = (
     "Packets were not kept, so the curve is only known to run within the band: it follows from the median, the 99th "
-    "percentile and the maximum of each period. With --packets a run keeps every packet, and the curve is exact."
+    "percentile and the maximum of each period. With `--packets` a run keeps every packet, and the curve is exact."
 )
 
 

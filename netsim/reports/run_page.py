@@ -10,8 +10,8 @@ from netsim.reports.document import Document, Fact, Section, Table
 from netsim.reports.promises import best_of, scale_of
 from netsim.reports.run_data import RunData
 from netsim.reports.run_figures import Courses, latency_figures
-from netsim.reports.starvation import FEWEST_PACKETS, FULL, STRETCHES, Paying, Scale, paying
-from netsim.reports.words import share
+from netsim.reports.starvation import Scale
+from netsim.reports.worst_slice import starved, worst_section
 
 STOPPED = (
     "The run is going on, or was stopped before its end. Its periods can be read once it has ended; "
@@ -31,7 +31,7 @@ def run_page(folder: Path) -> Document:
         title=f"{run.scenario['name']}, {run.request['controller']}",
         lead=_lead(run),
         unfinished="" if run.summary else CUT_SHORT if readable else STOPPED,
-        warnings=[*_warnings(run), *(_starved(run, scale) if readable else ())],
+        warnings=[*_warnings(run), *(starved(run, scale) if readable else ())],
         facts=_facts(run, best) if readable else (),
         sections=_sections(run, best, scale) if readable else (),
         made=_made(run.request),
@@ -46,7 +46,7 @@ def _lead(run: RunData) -> str:
 
 def _warnings(run: RunData) -> Iterator[str]:
     if run.damaged:
-        yield f"These files are not those that the run wrote: {'; '.join(run.damaged)}."
+        yield f"Not as the run wrote them: {', '.join(run.damaged)}. What follows may be wrong."
     if run.summary is not None and (faults := run.summary["faults"]):
         yield f"The controller was at fault in {faults} periods, which were played as the one before."
 
@@ -78,7 +78,7 @@ def _sections(run: RunData, best: Best | None, scale: Scale | None) -> list[Sect
             figures=[courses.utility(), courses.efficiency()],
         ),
         Section("latency", "Latency and queues", figures=[*latency_figures(run), courses.queue()]),
-        _worst_section(run, scale),
+        worst_section(run, scale),
     ]
 
 
@@ -132,67 +132,6 @@ def _slice_row(run: RunData, n: int, name: str) -> list[str]:
         number(figures["latency_p99_ms"]["mean"], 3),
         number(figures["carried_mbps"]["mean"], 3),
     ]
-
-
-# -- the worst slice ---------------------------------------------------------------------------------------------------
-
-
-def _starved(run: RunData, scale: Scale | None) -> Iterator[str]:
-    """A warning for each slice that pays for U over the whole run."""
-    for each in _paying(run, scale, stretches=1):
-        yield (
-            f"Slice {each.name} pays for U. Its SSR is {share(each.ssr)}, although U is {each.utility:.3f}, "
-            f"{100 * each.score:.0f} % of the way from random to good. Look at the worst slice before calling it good."
-        )
-
-
-def _paying(run: RunData, scale: Scale | None, stretches: int) -> list[Paying]:
-    if scale is None:
-        return []
-    cell, kept = run.of_cell("utility"), run.of_slices("satisfied")
-    return paying(scale, run.names, cell, kept, run.resolved, stretches)
-
-
-def _worst_section(run: RunData, scale: Scale | None) -> Section:
-    worst = run.worst
-    told = (
-        []
-        if worst is None
-        else [f"The worst slice is {worst}, with an SSR of {interval(run.figures['slices'][worst]['ssr'], 4)}."]
-    )
-    if scale is None:
-        told.append(
-            "Whether a slice pays for U cannot be told: the scenario has no thresholds of the reward, and none were "
-            "measured by `netsim calibrate`."
-        )
-        return Section("worst", "Worst slice", told)
-    told.append(RULE.format(gmin=scale.gmin, gmax=scale.gmax, origin=scale.origin))
-    found = _paying(run, scale, STRETCHES)
-    if not found:
-        told.append("Nowhere in this run does a slice pay for U.")
-    return Section("worst", "Worst slice", told, [_paying_table(run, found)] if found else ())
-
-
-RULE = (
-    "U adds up what slices get, so the gain of one can hide the loss of another. How good U looks is measured by "
-    "u = (U - gmin) / (gmax - gmin), within 0 and 1; gmin is {gmin:.3f} and gmax {gmax:.3f}, {origin}. "
-    f"A slice is said to pay for U where its own SSR is below {FULL} u over at least {FEWEST_PACKETS} packets, in the "
-    f"whole run or in one of {STRETCHES} stretches of it."
-)
-
-
-def _paying_table(run: RunData, found: Sequence[Paying]) -> Table:
-    rows = [
-        [
-            f"{run.periods[each.rows][0]} to {run.periods[each.rows][-1]}",
-            each.name,
-            share(each.ssr),
-            f"{each.utility:.3f}",
-            f"{each.score:.2f}",
-        ]
-        for each in found
-    ]
-    return Table("Stretches in which a slice pays for U", ["periods", "slice", "SSR", "U", "u"], rows, frozenset({1}))
 
 
 def _made(request: Mapping[str, Any]) -> dict[str, str]:

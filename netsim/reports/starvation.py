@@ -37,10 +37,6 @@ class Scale:
             return float(utility >= self.gmax)
         return min(1.0, max(0.0, (utility - self.gmin) / (self.gmax - self.gmin)))
 
-    def pays(self, ssr: float, utility: float) -> bool:
-        """Whether a slice of such an SSR pays for such a U."""
-        return ssr < FULL * self.score(utility)
-
 
 @dataclass(frozen=True)
 class Paying:
@@ -56,7 +52,7 @@ class Paying:
 def paying(
     scale: Scale, names: Sequence[str], utility: Floats, satisfied: Floats, resolved: Floats, stretches: int = STRETCHES
 ) -> list[Paying]:
-    """The slices that pay for U in stretches of equal length.
+    """The slices that pay for U in some of several stretches of equal length; neighbouring ones are told as one.
 
     Parameters
     ----------
@@ -68,22 +64,32 @@ def paying(
         How many at most; 1 looks at the run as a whole.
     """
     bins = Bins(len(utility), stretches)
-    found = zip(
-        bins.starts.tolist(), bins.means(utility).tolist(), bins.sums(satisfied), bins.sums(resolved), strict=True
-    )
-    return [
-        each
-        for first, u, kept, all_ in found
-        for each in _of_stretch(scale, names, slice(first, min(first + bins.width, bins.rows)), u, kept, all_)
-    ]
-
-
-def _of_stretch(
-    scale: Scale, names: Sequence[str], rows: slice, utility: float, satisfied: Floats, resolved: Floats
-) -> Iterator[Paying]:
+    scores = [scale.score(each) for each in bins.means(utility).tolist()]
+    kept, told = bins.sums(satisfied), bins.sums(resolved)
+    found = []
     for n, name in enumerate(names):
-        if resolved[n] < FEWEST_PACKETS:
-            continue
-        ssr = float(satisfied[n] / resolved[n])
-        if scale.pays(ssr, utility):
-            yield Paying(name, rows, ssr, utility, scale.score(utility))
+        starved = [_starved(*each) for each in zip(scores, kept[:, n], told[:, n], strict=True)]
+        for first, end in _spells(starved):
+            rows = slice(first * bins.width, min(end * bins.width, bins.rows))
+            ssr, mean = float(satisfied[rows, n].sum() / resolved[rows, n].sum()), float(utility[rows].mean())
+            found.append(Paying(name, rows, ssr, mean, scale.score(mean)))
+    return sorted(found, key=lambda each: each.rows.start)
+
+
+def _starved(score: float, satisfied: float, resolved: float) -> bool:
+    return resolved >= FEWEST_PACKETS and satisfied < FULL * score * resolved
+
+
+def _spells(flags: Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """First place and end of each row of true flags.
+
+    >>> list(_spells([True, True, False, True]))
+    [(0, 2), (3, 4)]
+    """
+    begun: int | None = None
+    for place, flag in enumerate([*flags, False]):
+        if flag and begun is None:
+            begun = place
+        if not flag and begun is not None:
+            yield begun, place
+            begun = None

@@ -85,22 +85,25 @@ def _thinned(groups: Groups) -> str:
 def effects(claims: Sequence[Mapping[str, Any]]) -> list[Figure]:
     """The effects of claims less their margins, with their intervals, by measure."""
     measures = dict.fromkeys(claim["measure"] for claim in claims)
-    panels = [Panel(name, _effects(claims, name), [Level("margin", 0.0)], "less margin") for name in measures]
+    places = [str(place) for place in range(1, len(claims) + 1)]
+    panels = [
+        Panel(name, _effects(claims, name), [Level("margin", 0.0)], "effect", x_names=places) for name in measures
+    ]
     panels = [panel for panel in panels if panel.lines]
     counts = {
         verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in ("holds", "fails", "undecided")
     }
     told = listed(f"{count} {verdict}" for verdict, count in counts.items())
     heading = "Effects with their 95 % intervals"
-    about = "An interval above the line holds, one below it fails. Numbers are those of the claims in the table."
+    about = "Effects less margins, by the numbers of the claims: above the line one holds, below it one fails."
     return [figure("effects", heading, f"Of {len(claims)} claims: {told}.", panels, "claim", about)] if panels else []
 
 
 def _effects(claims: Sequence[Mapping[str, Any]], measure: str) -> list[Line]:
-    """The claims of a measure by their places in the table."""
+    """The claims of a measure, each at its place in the table."""
     there = {
         place: claim
-        for place, claim in enumerate(claims, 1)
+        for place, claim in enumerate(claims)
         if claim["measure"] == measure and claim["effect"] is not None
     }
     if not there:

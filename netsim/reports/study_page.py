@@ -10,12 +10,12 @@ from netsim.reports.document import Document, Fact, Section, Table
 from netsim.reports.folders import read_json
 from netsim.reports.study_figures import effects, figures_of
 from netsim.reports.study_jobs import Jobs
-from netsim.reports.words import significant
+from netsim.reports.words import flat, significant
 from netsim.studies.engine import JOBS, KIND
 from netsim.studies.figures import LEDGER
 from netsim.studies.outcome import FORMAT, NAME, VERSION
 
-NOT_CONCLUDED = "The study is going on, or was stopped: nothing has been concluded yet. --resume goes on with it."
+NOT_CONCLUDED = "The study is going on, or was stopped: nothing has been concluded yet. `--resume` goes on with it."
 VERDICTS = {"holds": "hold", "fails": "fail", "undecided": "are undecided"}
 HOW = (
     "A claim holds if the 95 % interval of its paired differences is above its margin, fails if it is below, and is "
@@ -35,15 +35,17 @@ def study_page(folder: Path) -> Document:
         raise InputError(f"{folder / NAME} is not of the format {FORMAT} version {VERSION}; carry the study out again")
     runs = found["runs"]
     missing = runs["planned"] - runs["finished"]
-    going_on = f"{runs['finished']:,} of {runs['planned']:,} runs are finished; --resume goes on with the others."
+    going_on = f"{runs['finished']:,} of {runs['planned']:,} runs are finished; `--resume` goes on with the others."
+    if anew := jobs.begun and jobs.finished < runs["finished"]:
+        going_on = "The study was begun anew. What is concluded here is of the one before."
     return Document(
         kind="study",
         title=found["study"],
         lead=" ".join(found["description"].split()),
-        unfinished=going_on if missing else "",
+        unfinished=going_on if missing or anew else "",
         warnings=[f"The run {name} failed: {why}" for name, why in runs["failed"].items()],
         facts=list(_facts(found)),
-        sections=[*_sections(found), *(jobs.sections() if missing else ())],
+        sections=[*_sections(found), *(jobs.sections() if missing or anew else ())],
         made=_made(found),
     )
 
@@ -76,7 +78,7 @@ BANDS = (
 
 
 def _claims(claims: Sequence[Mapping[str, Any]]) -> Table:
-    headings = ["claim", "verdict", "effect", "95 % interval", "margin", "pairs", "p", "p after Holm", "in words"]
+    headings = ["claim", "verdict", "effect", "95 % interval", "margin", "pairs", "p", "p, Holm", "in words"]
     rows = [_claim(place, claim) for place, claim in enumerate(claims, 1)]
     return Table("Claims and what the runs say about them", headings, rows, frozenset({1, 8}))
 
@@ -85,7 +87,7 @@ def _claim(place: int, claim: Mapping[str, Any]) -> list[str]:
     return [
         f"{place}. {claim['claim']}",
         claim["verdict"],
-        number(claim["effect"], 4),
+        significant(claim["effect"]),
         _ends(claim["ci95"]),
         significant(claim["margin"]),
         str(claim["pairs"]),
@@ -96,8 +98,7 @@ def _claim(place: int, claim: Mapping[str, Any]) -> list[str]:
 
 
 def _ends(ends: Sequence[float | None] | None) -> str:
-    low, high = ends or (None, None)
-    return f"{significant(low)} to {significant(high)}"
+    return "-" if ends is None else f"{significant(ends[0])} to {significant(ends[1])}"
 
 
 def _numbers(measure: str, groups: Mapping[str, Any]) -> Table:
@@ -135,5 +136,5 @@ def _made(found: Mapping[str, Any]) -> dict[str, str]:
         "command": made["command"],
         "parameters": ", ".join(f"{name} {value}" for name, value in found["parameters"].items()),
         "commit": made["commit"] or "unknown",
-        "machine": ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items()),
+        "machine": ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in flat(machine)),
     }

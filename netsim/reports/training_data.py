@@ -85,7 +85,7 @@ class TrainingData:
 
     def curve(self, *path: str) -> Curve:
         """A figure of the lines that have it, by its keys, from the outermost."""
-        there = [line for line in self.lines if path[0] in line]
+        there = [line for line in self.lines if _has(line, path)]
         values = [_number(_at(line, path)) for line in there]
         return Curve(self._dates(there), np.array(values, np.float64))
 
@@ -157,6 +157,14 @@ def read_lines(path: Path) -> Iterator[Line]:
             yield json.loads(line)
         except ValueError:
             raise InputError(f"{path}:{number}: is no JSON; the file is damaged") from None
+
+
+def _has(line: Any, path: tuple[str, ...]) -> bool:
+    for key in path:
+        if key not in line:
+            return False
+        line = line[key]
+    return True
 
 
 def _at(line: Any, path: tuple[str, ...]) -> Any:

@@ -11,7 +11,7 @@ from netsim.reports.document import Document, Fact, Figure, Section, Table
 from netsim.reports.exploring import Cost
 from netsim.reports.promises import best_of, moves, scale_of
 from netsim.reports.training_data import TrainingData
-from netsim.reports.words import listed, share, significant
+from netsim.reports.words import flat, listed, share, significant
 from netsim.statistics import Figure as Estimate
 from netsim.statistics import quotient
 
@@ -28,7 +28,9 @@ TIMES = {
     "twin_fit_cpu_s": "CPU seconds fitting the twin",
     "practice_cpu_s": "CPU seconds practising in the twin",
 }
-GOING_ON = "{done:,} of {asked:,} {clock} are done. The training is going on, or was stopped; --resume goes on with it."
+GOING_ON = (
+    "{done:,} of {asked:,} {clock} are done. The training is going on, or was stopped; `--resume` goes on with it."
+)
 
 
 def training_page(folder: Path) -> Document:
@@ -179,14 +181,5 @@ def _made(request: Mapping[str, Any]) -> dict[str, str]:
     }
     for what in ("config", "loop", "training", "data"):
         if what in request:
-            told[what] = ", ".join(f"{name} {value}" for name, value in _flat(request[what]))
+            told[what] = ", ".join(f"{name} {value}" for name, value in flat(request[what]))
     return told | {"versions": ", ".join(f"{name} {version}" for name, version in request["versions"].items())}
-
-
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Settings by their dotted names."""
-    if isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _flat(each, f"{name}.{key}".lstrip("."))
-    else:
-        yield name, "-" if value is None else str(value)

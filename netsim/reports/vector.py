@@ -13,7 +13,7 @@ from netsim.drawing import COLOURS, STYLE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DRAWN: dict[Any, Any] = {**STYLE, "text.parse_math": False, "legend.fontsize": 8}
+DRAWN: dict[Any, Any] = {**STYLE, "text.parse_math": False, "font.size": 9.5, "legend.fontsize": 8.5}
 """The style of drawings on pages; a foreign name may hold a dollar."""
 PAPER = "#ffffff"
 PAINT = {**{colour.lower(): str(k) for k, colour in enumerate(COLOURS, 1)}, STYLE["grid.color"]: "grid"}

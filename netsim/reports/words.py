@@ -2,9 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterable
-
-from netsim.statistics import Figure
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 
 def share(value: float | None) -> str:
@@ -39,13 +38,6 @@ def significant(value: float | None, digits: int = 4) -> str:
     return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
 
 
-def between(figure: Figure, digits: int) -> str:
-    """The 95 % interval of a figure; nothing where there is none."""
-    if figure.ci95 is None:
-        return ""
-    return f"95 % interval {figure.ci95[0]:.{digits}f} to {figure.ci95[1]:.{digits}f}"
-
-
 def listed(parts: Iterable[str]) -> str:
     """Parts in one line, as in "a, b and c".
 
@@ -54,6 +46,19 @@ def listed(parts: Iterable[str]) -> str:
     """
     *before, last = parts
     return f"{', '.join(before)} and {last}" if before else last
+
+
+def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Values of nested mappings by their dotted names.
+
+    >>> list(flat({"a": 1, "b": {"c": None}}))
+    [('a', '1'), ('b.c', '-')]
+    """
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from flat(each, f"{name}.{key}".lstrip("."))
+    else:
+        yield name, "-" if value is None else str(value)
 
 
 def slug(text: str) -> str:
