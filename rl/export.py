@@ -144,6 +144,12 @@ def _numpy_actions(folder: Path) -> Any:
     return lambda arrived: np.array([allocations.rank(policy(row)) for row in arrived])
 
 
+_ABOUT = (
+    "A slicing policy. arrived: packets that arrived per slice in the period just ended, a row per cell. units: what "
+    "each slice gets of the carrier in the next period. action: number of that allocation in lexicographic order."
+)
+
+
 def _write_onnx(agent: Policy, layers: Layers, path: Path) -> Any:
     """A graph from ``arrived`` (float32, ``(B, N)``) to ``action`` (int64, ``(B,)``) and ``units`` (``(B, N)``)."""
     try:
@@ -189,7 +195,8 @@ def _write_onnx(agent: Policy, layers: Layers, path: Path) -> Any:
         ],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    opset = helper.make_opsetid("", 17)
+    model = helper.make_model(graph, opset_imports=[opset], ir_version=9, producer_name="slicetwin", doc_string=_ABOUT)
     onnx.checker.check_model(model)
     write_atomic(path, model.SerializeToString())
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
