@@ -62,6 +62,12 @@ def moves(scenario: Mapping[str, Any]) -> bool:
     return bool(scenario["events"]) or any("load" in part for part in scenario["slices"].values())
 
 
+def comparable(request: Mapping[str, Any]) -> bool:
+    """Whether a run of a request can be held against what was measured over the whole course of its load."""
+    control = request["scenario"]["control"]
+    return not moves(request["scenario"]) or request["periods"] == control["periods"]
+
+
 def scale_of(scenario: Mapping[str, Any], best: Best | None) -> Scale | None:
     """The scale of U: the scenario's thresholds, else those of the race for its best static allocation."""
     if (reward := scenario.get("reward")) is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from netsim.beststatic import Best
 from netsim.console import interval, number
 from netsim.reports.document import Document, Fact, Section, Table
-from netsim.reports.promises import best_of, scale_of
+from netsim.reports.promises import best_of, comparable, scale_of
 from netsim.reports.run_data import RunData
 from netsim.reports.run_figures import Courses, latency_figures
 from netsim.reports.starvation import Scale
@@ -21,7 +21,7 @@ CUT_SHORT = "The run was stopped before its end; what follows covers the periods
 def run_page(folder: Path) -> Document:
     """What a run directory says."""
     run = RunData.open(folder)
-    best = best_of(run.request)
+    best = best_of(run.request) if comparable(run.request) else None
     scale = scale_of(run.scenario, best)
     readable = run.readable
     return Document(
@@ -63,7 +63,7 @@ def _facts(run: RunData, best: Best | None) -> list[Fact]:
     figures = run.figures
     worst = run.worst
     facts = [Fact("Utility U", interval(figures["utility"], 4))]
-    if (over := figures.get("share_of_best_static")) is not None:
+    if (over := figures.get("share_of_best_static")) is not None and comparable(run.request):
         facts.append(Fact("Share of best static", interval(over, 4), "" if best is None else f"U {best.utility:.4f}"))
     if worst is not None:
         facts.append(Fact("Worst slice, SSR", interval(figures["slices"][worst]["ssr"], 4), worst))
@@ -91,6 +91,9 @@ def _sections(run: RunData, best: Best | None, scale: Scale | None) -> list[Sect
 
 
 def _best_words(best: Best | None, run: RunData) -> Sequence[str]:
+    if not comparable(run.request):
+        whole = run.scenario["control"]["periods"]
+        return [f"The load moves, so only a run of all {whole} periods is held against the best static allocation."]
     if best is None:
         name = run.scenario["name"]
         return [

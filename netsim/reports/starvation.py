@@ -18,6 +18,13 @@ STRETCHES = 20
 """Parts of a run that are looked at by themselves."""
 
 
+PAYS = (
+    "Slice {name} pays for U. Its SSR is {ssr}, although U is {utility:.3f}, {percent:.0f} % of the way from random to "
+    "good. Look at the worst slice before calling it good."
+)
+"""The warning."""
+
+
 @dataclass(frozen=True)
 class Scale:
     """What U is measured by."""

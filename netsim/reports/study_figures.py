@@ -11,6 +11,8 @@ from netsim.reports.figures import figure
 from netsim.reports.thinning import Bins
 from netsim.reports.words import listed, significant, slug
 
+VERDICTS = {"holds": "hold", "fails": "fail", "undecided": "are undecided"}
+"""What claims do, as several of them do it."""
 Groups = Mapping[str, Mapping[str, Any] | None]
 
 
@@ -90,10 +92,7 @@ def effects(claims: Sequence[Mapping[str, Any]]) -> list[Figure]:
         Panel(name, _effects(claims, name), [Level("margin", 0.0)], "effect", x_names=places) for name in measures
     ]
     panels = [panel for panel in panels if panel.lines]
-    counts = {
-        verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in ("holds", "fails", "undecided")
-    }
-    told = listed(f"{count} {verdict}" for verdict, count in counts.items())
+    told = listed(f"{sum(claim['verdict'] == each for claim in claims)} {said}" for each, said in VERDICTS.items())
     heading = "Effects with their 95 % intervals"
     about = "Effects less margins, by the numbers of the claims: above the line one holds, below it one fails."
     return [figure("effects", heading, f"Of {len(claims)} claims: {told}.", panels, "claim", about)] if panels else []

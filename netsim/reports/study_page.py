@@ -8,7 +8,7 @@ from netsim.console import number
 from netsim.errors import InputError
 from netsim.reports.document import Document, Fact, Section, Table
 from netsim.reports.folders import read_json
-from netsim.reports.study_figures import effects, figures_of
+from netsim.reports.study_figures import VERDICTS, effects, figures_of
 from netsim.reports.study_jobs import Jobs
 from netsim.reports.words import flat, significant
 from netsim.studies.engine import JOBS, KIND
@@ -16,7 +16,6 @@ from netsim.studies.figures import LEDGER
 from netsim.studies.outcome import FORMAT, NAME, VERSION
 
 NOT_CONCLUDED = "The study is going on, or was stopped: nothing has been concluded yet. `--resume` goes on with it."
-VERDICTS = {"holds": "hold", "fails": "fail", "undecided": "are undecided"}
 HOW = (
     "A claim holds if the 95 % interval of its paired differences is above its margin, fails if it is below, and is "
     "undecided otherwise. One in twenty claims about two sides that do not differ is decided by chance; p after Holm "

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsim.errors import InputError
-from netsim.reports.folders import MOST_BYTES, TRAINING, read_json
+from netsim.reports.folders import TRAINING, read_json
 from netsim.reports.thinning import Floats
 from netsim.seals import Kind, intact
 
@@ -148,7 +148,7 @@ def read_lines(path: Path) -> Iterator[Line]:
         Another line is no JSON.
     """
     try:
-        content = path.read_bytes()[:MOST_BYTES]
+        content = path.read_bytes()
     except FileNotFoundError:
         return
     *whole, _torn = content.split(b"\n")

@@ -72,9 +72,9 @@ def reward(training: TrainingData) -> Figure | None:
 def failures(training: TrainingData, cost: Cost) -> Figure | None:
     """Packets that failed so far, by slice, beside those that would have failed under the policy that was learned."""
     panels = []
-    for kind, name in enumerate(training.names):
+    for name in training.names:
         failed = training.curve("violations", name)
-        lines = [*_line("failed", Curve(failed.x, np.cumsum(failed.y)), kind)]
+        lines = [*_line("failed", Curve(failed.x, np.cumsum(failed.y)), 0)]
         if lines and (spared := cost.spared(name)) is not None:
             lines.append(Line("under the learned policy", *_ends(failed.x, spared), kind=6))
         panels.append(Panel(name, lines, (), "packets", from_zero(np.cumsum(failed.y))))

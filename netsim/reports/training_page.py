@@ -10,6 +10,7 @@ from netsim.reports import training_figures as figures
 from netsim.reports.document import Document, Fact, Figure, Section, Table
 from netsim.reports.exploring import Cost
 from netsim.reports.promises import best_of, moves, scale_of
+from netsim.reports.starvation import FULL, PAYS, Scale
 from netsim.reports.training_data import TrainingData
 from netsim.reports.words import flat, listed, share, significant
 from netsim.statistics import Figure as Estimate
@@ -43,7 +44,7 @@ def training_page(folder: Path) -> Document:
         title=f"{request['scenario']['name']}, {request['agent']}",
         lead=_lead(request),
         unfinished=still,
-        warnings=[f"{name} is not the file that the training wrote." for name in training.damaged],
+        warnings=[*_damaged(training), *_starved(training, scale_of(request["scenario"], best))],
         facts=list(_facts(training, best)),
         sections=[each for each in _sections(training, best) if each.figures or each.tables],
         made=_made(request),
@@ -55,6 +56,23 @@ def _lead(request: Mapping[str, Any]) -> str:
         data = request["data"]
         return f"Learned from {data['transitions']:,} recorded periods alone, seed {request['seed']}."
     return f"{request['training']['interactions']:,} periods of the network to learn from, seed {request['seed']}."
+
+
+def _damaged(training: TrainingData) -> Iterator[str]:
+    if training.damaged:
+        yield f"Not as the training wrote them: {', '.join(training.damaged)}. What follows may be wrong."
+
+
+def _starved(training: TrainingData, scale: Scale | None) -> Iterator[str]:
+    """A warning for each slice that pays for the U of the greedy policy: by the better end of its interval."""
+    greedy = training.last_greedy
+    if greedy is None or scale is None:
+        return
+    utility = float(greedy["utility"]["mean"])
+    for name in training.names:
+        ssr = greedy["ssr"][name]
+        if ssr["mean"] is not None and (ssr["ci95"] or [0.0, ssr["mean"]])[1] < FULL * scale.score(utility):
+            yield PAYS.format(name=name, ssr=share(ssr["mean"]), utility=utility, percent=100 * scale.score(utility))
 
 
 def _facts(training: TrainingData, best: Best | None) -> Iterator[Fact]:

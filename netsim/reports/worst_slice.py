@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from netsim.console import interval
 from netsim.reports.document import Section, Table
 from netsim.reports.run_data import RunData
-from netsim.reports.starvation import FEWEST_PACKETS, FULL, STRETCHES, Paying, Scale, paying
+from netsim.reports.starvation import FEWEST_PACKETS, FULL, PAYS, STRETCHES, Paying, Scale, paying
 from netsim.reports.words import share
 
 RULE = (
@@ -19,10 +19,8 @@ RULE = (
 def starved(run: RunData, scale: Scale | None) -> Iterator[str]:
     """A warning for each slice that pays for U over the whole run."""
     for each in _paying(run, scale, stretches=1):
-        yield (
-            f"Slice {each.name} pays for U. Its SSR is {share(each.ssr)}, although U is {each.utility:.3f}, "
-            f"{100 * each.score:.0f} % of the way from random to good. Look at the worst slice before calling it good."
-        )
+        ssr, percent = share(each.ssr), 100 * each.score
+        yield PAYS.format(name=each.name, ssr=ssr, utility=each.utility, percent=percent)
 
 
 def _paying(run: RunData, scale: Scale | None, stretches: int) -> list[Paying]:

@@ -33,15 +33,15 @@ def rewrite(folder, change):
     RUN.write(folder, content)
 
 
-def interactions(count, every=10, names=SLICES, **more):
+def interactions(count, every=10, **more):
     """Lines of metrics as a training writes them, whose utility rises by 0.001 an interaction."""
     for done in range(every, count + 1, every):
         yield {
             "interactions": done,
             "reward": done / count,
             "utility": 2.5 + 0.001 * done,
-            "ssr": dict.fromkeys(names, 0.5),
-            "violations": dict.fromkeys(names, 100),
+            "ssr": dict.fromkeys(SLICES, 0.5),
+            "violations": dict.fromkeys(SLICES, 100),
             "epsilon": 1 - done / count,
             "threshold": 2.0,
             "loss": None if done == every else 1 / done,
@@ -50,15 +50,20 @@ def interactions(count, every=10, names=SLICES, **more):
         }
 
 
-def evaluated(done, utility, names=SLICES):
-    """A line of an evaluation."""
-    return {"interactions": done, "greedy": greedy(utility, names)}
+def evaluated(done, utility, **ssr):
+    """A line of an evaluation; ``ssr`` of slices that have another one than 0.9."""
+    return {"interactions": done, "greedy": greedy(utility, **ssr)}
 
 
-def greedy(utility, names=SLICES):
+def greedy(utility, **ssr):
     """Figures of a greedy policy."""
-    ssr = {"mean": 0.9, "ci95": [0.89, 0.91]}
-    return {"utility": {"mean": utility, "ci95": [utility - 0.01, utility + 0.01]}, "ssr": dict.fromkeys(names, ssr)}
+    shares = dict.fromkeys(SLICES, 0.9) | ssr
+    return {"utility": around(utility), "ssr": {name: around(share) for name, share in shares.items()}}
+
+
+def around(mean):
+    """A figure with its interval."""
+    return {"mean": mean, "ci95": [mean - 0.01, mean + 0.01]}
 
 
 def a_training(folder, lines, *, count=200, finished=True, torn="", **request):

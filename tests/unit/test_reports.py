@@ -243,9 +243,10 @@ def test_a_run_that_was_stopped_is_shown_as_far_as_it_went(run, shown, tmp_path)
 
 
 def test_a_training_that_goes_on_is_shown_up_to_its_last_whole_line(tmp_path):
-    lines = [*interactions(100), evaluated(100, 2.8)]
+    lines = [*interactions(100), evaluated(100, 2.8, URLLC=0.7)]
     page = seen(a_training(tmp_path / "training", lines, finished=False, torn='{"interactions": 110, "rew'))
     assert "Unfinished. 100 of 200 interactions are done." in page.text
+    assert page.text.count("pays for U. Its SSR") == page.text.count("Slice URLLC pays for U. Its SSR is 0.7000") == 1
     learning = [row["value"] for row in page.numbers("utility.csv") if row["series"] == "while learning"]
     assert [float(value) for value in learning] == pytest.approx([line["utility"] for line in interactions(100)])
 
