@@ -15,7 +15,7 @@ from netsim.faults import printable
 if TYPE_CHECKING:
     from netsim.beststatic import Best
 
-WIDTH = 112
+WIDTH = 120
 """Columns that the tables need; a narrower terminal wraps lines, which keeps every figure."""
 
 

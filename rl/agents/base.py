@@ -152,7 +152,7 @@ class Agent(Policy, Protocol):
         """
 
     def pull_towards(self, anchor: Tensor, strength: float) -> None:
-        """From now on every step is on strength / 2 |parameters - anchor|^2 too (eq. 13)."""
+        """From now on every step is on ``strength / 2 |parameters - anchor|^2`` too (eq. 13)."""
 
     def sweep(self, states: Floats, rewards: Floats, next_states: Floats) -> float:
         """One gradient step on every allocation of B states, B at most the batch size; the mean squared error.
@@ -224,7 +224,7 @@ class Learner(ABC):
         return Batch(transitions.states, transitions.actions, rewards, transitions.next_states)
 
     def pull_towards(self, anchor: Tensor, strength: float) -> None:
-        """From now on every step is on strength / 2 |parameters - anchor|^2 too (eq. 13)."""
+        """From now on every step is on ``strength / 2 |parameters - anchor|^2`` too (eq. 13)."""
         self._adam.pull_towards(anchor.to(self.device), strength)
 
     def tensors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
