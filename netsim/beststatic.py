@@ -58,8 +58,8 @@ class Best:
 
     @property
     def gmin(self) -> float:
-        """Lower threshold of the reshaped reward."""
-        return self.random_median_utility
+        """Lower threshold of the reshaped reward, at most the upper one."""
+        return min(self.random_median_utility, self.gmax)
 
     @property
     def gmax(self) -> float:

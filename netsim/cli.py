@@ -13,6 +13,7 @@ from netsim.reports.command import report
 from netsim.rows import write_csv
 from netsim.starting import new
 from netsim.studies.command import study
+from netsim.watching.command import watch
 
 if TYPE_CHECKING:
     from netsim.plugins import Named
@@ -245,6 +246,7 @@ def list_names(what: str | None) -> None:
 
 netsim.add_command(study)
 netsim.add_command(report)
+netsim.add_command(watch)
 netsim.add_command(new)
 netsim.add_command(doctor)
 netsim.add_command(write_csv)

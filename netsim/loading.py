@@ -13,10 +13,11 @@ from pydantic import ValidationError
 
 from netsim import limits, nodes, reading
 from netsim.diagnosis import translated
+from netsim.errors import ScenarioError
 from netsim.faults import Fault, ScenarioFaults, closest, in_order, one_of, printable, shown_text
 from netsim.library import library, scenario_names
 from netsim.overriding import override_faults
-from netsim.scenario import PATH_LOSS_MODELS, SCHEDULERS, TRAFFIC_KINDS, Scenario
+from netsim.scenario import PATH_LOSS_MODELS, SCHEDULERS, TRAFFIC_KINDS, Scenario, Trace
 from netsim.writing import dump_scenario
 
 __all__ = [
@@ -78,12 +79,15 @@ def parse_scenario(
 
 
 def validate_file(path: str | os.PathLike[str], *, registered: Names | None = None) -> tuple[Fault, ...]:
-    """Every fault of a scenario file, by line; empty if it is valid. A shipped scenario's name works too."""
+    """Every fault of a scenario file, by line, then those of its traces; empty if there is none.
+
+    A shipped scenario's name works too.
+    """
     try:
-        load_scenario(path, registered=registered)
+        scenario = load_scenario(path, registered=registered)
     except ScenarioFaults as error:
         return error.faults
-    return ()
+    return tuple(_faults_within_traces(scenario))
 
 
 # -- finding and reading
@@ -247,6 +251,19 @@ def _trace_faults(root: nodes.Node, folder: Path | None) -> Iterator[Fault]:
         name = entry.node.value if entry and isinstance(entry.node, nodes.Text) else None
         if entry and isinstance(name, str) and (rule := _path_rule(folder, name)):
             yield entry.node.mark.fault(key, rule, shown_text(name))
+
+
+def _faults_within_traces(scenario: Scenario) -> Iterator[Fault]:
+    """The first wrong row of each recorded trace."""
+    for name, part in scenario.slices.items():
+        if not isinstance(part.traffic, Trace):
+            continue
+        from netsim.traces import read  # few scenarios have traces, and it takes longer to import than to check one
+
+        try:
+            read(part.traffic.file, scenario.folder, repeat=part.traffic.repeat)
+        except ScenarioError as error:
+            yield Fault("", 0, 0, f"slices.{name}.traffic.file", str(error))
 
 
 def _path_rule(folder: Path | None, name: str) -> str | None:

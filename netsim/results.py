@@ -106,8 +106,10 @@ def refuse_existing(folder: Path, force: bool) -> None:
 
 
 def _own_names() -> set[str]:
+    from netsim.goingon import going_on
+
     names = (*OWN_FILES, REPORT)
-    return {*names, *(temporary(Path(name)).name for name in names)}
+    return {*names, *(temporary(Path(name)).name for name in names), going_on(Path(PERIODS)).name}
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------

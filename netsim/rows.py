@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -29,7 +29,8 @@ def write_csv(folder: Path, table: str | None, out: Path | None, force: bool) ->
     """Print a TABLE of DIR as CSV: periods, packets or events of a run, metrics of a training.
 
     Columns are those of the Parquet or JSON file in DIR of that name, one more for each value within another, as in
-    greedy.utility.mean. What is not known is empty; numbers read back as they were.
+    greedy.utility.mean. What is not known is empty; numbers read back as they were. Of a run that goes on it has the
+    periods so far.
     """
     path = table_of(folder, table)
     if out is None:
@@ -49,7 +50,12 @@ def table_of(folder: Path, table: str | None) -> Path:
     InputError
         There is none of that name; the message has those that there are.
     """
+    from netsim.goingon import going_on  # here, because `netsim --help` must not wait for pyarrow
+    from netsim.results import PERIODS
+
     found = {path.stem: path for path in sorted(folder.glob("*")) if path.suffix in (".parquet", ".jsonl")}
+    if (so_far := going_on(folder / PERIODS)).is_file():
+        found.setdefault(Path(PERIODS).stem, so_far)
     wanted = next((name for name in DEFAULTS if name in found), None) if table is None else table
     if wanted in found:
         return found[wanted]
@@ -95,18 +101,32 @@ def _written_whole(path: Path) -> Iterator[IO[bytes]]:
 def _write_parquet(path: Path, file: IO[bytes]) -> None:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
-    from pyarrow import parquet
 
-    try:
-        source = parquet.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    with source:
-        schema = _flat(path, source.schema_arrow)
+    with _batches(path) as (stored, batches):
+        schema = _flat(path, stored)
         options = arrow_csv.WriteOptions(quoting_style="needed")
         with arrow_csv.CSVWriter(file, schema, write_options=options) as writer:
-            for batch in source.iter_batches():
+            for batch in batches:
                 writer.write_batch(pa.record_batch([batch[field.name].cast(field.type) for field in schema], schema))
+
+
+@contextmanager
+def _batches(path: Path) -> "Iterator[tuple[pa.Schema, Iterable[pa.RecordBatch]]]":
+    """The columns and the rows of a Parquet file, or of the stream of a run that goes on."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from netsim.goingon import read_so_far
+
+    try:
+        source = parquet.ParquetFile(path) if path.suffix == ".parquet" else read_so_far(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if isinstance(source, pa.Table):
+        yield source.schema, source.to_batches()
+        return
+    with source:
+        yield source.schema_arrow, source.iter_batches()
 
 
 def _flat(path: Path, schema: "pa.Schema") -> "pa.Schema":

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
 from netsim.diagnosis import DISCRIMINATORS
 from netsim.scenario import PATH_LOSS_MODELS, SCHEDULERS, TRAFFIC_KINDS, Scenario
 
@@ -14,7 +17,7 @@ _PLUGGED = {
 
 def scenario_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a scenario file."""
-    schema = Scenario.model_json_schema(by_alias=True)
+    schema = Scenario.model_json_schema(by_alias=True, schema_generator=_WithUnits)
     for name, part in schema["$defs"].items():
         _require_choice(part)
         if name in _PLUGGED:
@@ -26,6 +29,17 @@ def scenario_schema() -> dict[str, Any]:
         "title": "netsim scenario",
     }
     return {**schema, **head}
+
+
+class _WithUnits(GenerateJsonSchema):
+    """Defaults as a file would have them: ``500 us``, not 500000."""
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        made = super().default_schema(schema)
+        written: Any = schema["schema"].get("serialization", {}).get("function")
+        if written is not None and "default" in made:
+            made["default"] = written(schema["default"])
+        return made
 
 
 def _require_choice(part: dict[str, Any]) -> None:

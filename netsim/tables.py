@@ -5,6 +5,7 @@ checksums are on; dictionaries hold names, times are stored as differences.
 """
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -16,9 +17,12 @@ from numpy.typing import NDArray
 
 from netsim.errors import RunError
 from netsim.files import sync_folder, temporary
+from netsim.goingon import Stream, going_on
 from netsim.report import LAYERS, NEVER, SLICE_FIELDS, VERDICTS, PeriodReport
 
 PERIODS_IN_GROUP = 1024
+SHOWN_EVERY_S = 1.0
+"""How often at most what a run has done is shown while it goes on."""
 PACKETS_IN_GROUP = 1_000_000
 
 
@@ -79,12 +83,17 @@ _NAME = pa.dictionary(pa.int8(), pa.string())
 class PeriodWriter:
     """``periods.parquet``: one row per period and slice, with the figures of the cell repeated.
 
-    The marks of :mod:`netsim.fingerprint` are null where the plant has none.
+    The marks of :mod:`netsim.fingerprint` are null where the plant has none. A Parquet file cannot be read before its
+    end is written, so until then the periods are, every second, in a stream beside it too, :func:`going_on`.
     """
 
     def __init__(self, path: Path, slice_names: Sequence[str]) -> None:
-        """Open the file."""
+        """Open the files."""
         self._slice_names, n = tuple(slice_names), len(slice_names)
+        self._stream = Stream(
+            going_on(path), pa.schema([pair for pair in _PERIOD_COLUMNS.items() if pair[0] not in _MARKS])
+        )
+        self._shown, self._next_s = 0, time.monotonic() + SHOWN_EVERY_S
         self._file = ParquetFile(path, pa.schema(list(_PERIOD_COLUMNS.items())))
         others = ("slice", *_MARKS)
         row = [(name, kind.to_pandas_dtype()) for name, kind in _PERIOD_COLUMNS.items() if name not in others]
@@ -104,22 +113,36 @@ class PeriodWriter:
             self._marks[self._filled] = marks
         self._filled += 1
         if self._filled == PERIODS_IN_GROUP:
+            self._show()
             self._flush()
+        elif time.monotonic() >= self._next_s:
+            self._show()
 
     def _flush(self) -> None:
-        rows, self._filled = self._rows[: self._filled], 0
-        codes = np.tile(np.arange(len(self._slice_names), dtype=np.int8), len(rows))
-        columns = {name: pa.array(rows[name].ravel(), from_pandas=True) for name in self._figures}
+        rows, self._filled, self._shown = self._rows[: self._filled], 0, 0
+        columns = self._columns(rows)
         marks = self._marks[: len(rows)].reshape(-1, len(_MARKS))
         for layer, name in enumerate(_MARKS):
             columns[name] = pa.array(marks[:, layer]) if self._marked else pa.nulls(rows.size, pa.uint64())
-        self._file.write({**columns, "slice": _names(codes, self._slice_names)})
+        self._file.write(columns)
+
+    def _show(self) -> None:
+        """Append to the stream what is not in it yet, but for the marks, which are as large as all the rest."""
+        rows, self._shown = self._rows[self._shown : self._filled], self._filled
+        self._next_s = time.monotonic() + SHOWN_EVERY_S
+        self._stream.append(self._columns(rows))
+
+    def _columns(self, rows: NDArray[np.void]) -> dict[str, pa.Array]:
+        codes = np.tile(np.arange(len(self._slice_names), dtype=np.int8), len(rows))
+        columns = {name: pa.array(rows[name].ravel(), from_pandas=True) for name in self._figures}
+        return {**columns, "slice": _names(codes, self._slice_names)}
 
     def close(self) -> None:
         """Write what is left and close the file."""
         if self._filled:
             self._flush()
         self._file.close()
+        self._stream.remove()
 
 
 _MARKS = [f"{layer}_mark" for layer in LAYERS]

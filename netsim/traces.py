@@ -28,6 +28,7 @@ class _Column:
     name: str
     low: int
     high: int
+    advice: str
 
     @property
     def rule(self) -> str:
@@ -35,8 +36,13 @@ class _Column:
 
 
 _COLUMNS = (
-    _Column("gap_ns", 0, limits.MAX_TIME_NS),
-    _Column("size_bits", 1, limits.MAX_PACKET_BITS),
+    _Column(
+        "gap_ns",
+        0,
+        limits.MAX_TIME_NS,
+        "it is the time since the row before, so rows must be in order of time; 1.5 us is written 1500",
+    ),
+    _Column("size_bits", 1, limits.MAX_PACKET_BITS, "a byte is 8 bits; leave out packets that carry nothing"),
 )
 _NAMES = [column.name for column in _COLUMNS]
 
@@ -122,7 +128,8 @@ def _refuse_first(file: str, block: _Block, c: int, wrong: Any) -> None:
     row = int(np.argmax(wrong))
     value = block.columns[c][row].as_py()
     shown = "nothing" if value is None or value == "" else shown_text(value) if isinstance(value, str) else str(value)
-    raise _fault(f"{file}:{block.first + row}", f"{_COLUMNS[c].name}: {_COLUMNS[c].rule}, got {shown}")
+    column = _COLUMNS[c]
+    raise _fault(f"{file}:{block.first + row}", f"{column.name}: {column.rule}, got {shown} ({column.advice})")
 
 
 # -- CSV ---------------------------------------------------------------------------------------------------------------
@@ -187,7 +194,7 @@ def _parquet_blocks(file: str, path: Path) -> Iterator[_Block]:
         _check_header(file, schema.names)
         for name in _NAMES:
             if not pa.types.is_integer(kind := schema.field(name).type):
-                raise _fault(file, f"{name}: must be a column of whole numbers, is of type {kind}")
+                raise _fault(file, f"{name}: must be a column of whole numbers, is of type {kind}: cast it to int64")
         for batch in stored.iter_batches(columns=_NAMES):
             yield _Block(tuple(batch.column(name) for name in _NAMES), row)
             row += batch.num_rows

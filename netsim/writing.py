@@ -13,7 +13,7 @@ _SAFE = re.compile(r"[A-Za-z0-9+.-][A-Za-z0-9 _./+-]*(?<! )")
 
 
 def dump_scenario(scenario: Scenario) -> str:
-    """The scenario as the text of a file; :func:`netsim.loading.parse_scenario` reads an equal one from it."""
+    """The scenario as the text of a file; :func:`netsim.parse_scenario` reads an equal one from it."""
     return "\n".join([SCHEMA_COMMENT, *_lines(scenario.to_dict(), "")]) + "\n"
 
 

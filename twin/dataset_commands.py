@@ -4,10 +4,13 @@ from pathlib import Path
 
 import click
 
+from netsim import completion
+from rl.options import echo_json
+
 
 @click.group()
 def dataset() -> None:
-    """Look at data sets of `netsim collect`, and export them; a run directory of `netsim run` is one too."""
+    """Look at data sets of `netsim collect`, export and import them; a run directory of `netsim run` is one too."""
 
 
 @dataset.command()
@@ -23,7 +26,7 @@ def show(folder: Path, as_json: bool) -> None:
 
     made = card(folder)
     if as_json:
-        _echo_json(made)
+        echo_json(made)
     else:
         print_card(made)
 
@@ -53,7 +56,22 @@ def export(folder: Path, csv_file: Path | None, name: str | None, files: Path | 
         click.echo(f"{csv_file}: {write_csv(folder, csv_file, force=force)} periods")
 
 
-def _echo_json(value: object) -> None:
-    from netsim.files import to_json
+@dataset.command("import")
+@click.argument("name")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The data set, a new folder."
+)
+@click.option(
+    "--scenario", metavar="SCENARIO", shell_complete=completion.scenarios, help="What was played, if NAME does not say."
+)
+def import_minari(name: str, out: Path, scenario: str | None) -> None:
+    """Make a data set of the Minari data set NAME (extra: minari), to fit twins to and to learn from.
 
-    click.echo(to_json(value), nl=False)
+    Episodes whose infos hold every figure, as those of `netsim dataset export`, are taken as they are. Others, as those
+    that Minari records of netsim/Slicing-v0, are played again from their seeds, and have to show the same observations.
+    """
+    from twin.importing import read_minari
+
+    made = read_minari(name, out, scenario)
+    runs = f"{made['runs']} run{'s' if made['runs'] > 1 else ''}"
+    click.echo(f"{out}: {made['periods']} periods of {runs} on {made['scenario']}")

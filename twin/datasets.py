@@ -50,19 +50,28 @@ def write_part(path: Path, run: int, reports: Sequence[PeriodReport]) -> None:
     RunError
         It cannot be written.
     """
-    n = len(reports[0].slices)
-    columns: dict[str, pa.Array] = {
-        "run": pa.array([run] * len(reports), pa.int64()),
-        "period": pa.array([report.period for report in reports], pa.int64()),
-        "time_s": pa.array([report.time_s for report in reports], pa.float64()),
-    }
+    names = ("period", "time_s", "allocation", *PER_SLICE, *PER_CELL)
+    figures = {name: np.array([getattr(report, name) for report in reports]) for name in names}
+    write_figures(path, run, figures)
+
+
+def write_figures(path: Path, run: int, figures: Mapping[str, NDArray[Any]]) -> None:
+    """Write some periods of a run from arrays, shape ``(T,)`` or ``(T, N)``, named as the columns are.
+
+    Raises
+    ------
+    RunError
+        It cannot be written.
+    """
+    periods, n = figures["allocation"].shape
     wanted = schema(n)
-    for name in ("allocation", *PER_SLICE):
-        values = np.array([getattr(report, name) for report in reports])
-        flat = pa.array(values.ravel(), wanted.field(name).type.value_type)
-        columns[name] = pa.FixedSizeListArray.from_arrays(flat, n)
-    for name in PER_CELL:
-        columns[name] = pa.array([getattr(report, name) for report in reports], pa.float64())
+    columns: dict[str, pa.Array] = {"run": pa.array([run] * periods, pa.int64())}
+    for name, values in figures.items():
+        if values.ndim == 1:
+            columns[name] = pa.array(values, wanted.field(name).type)
+        else:
+            flat = pa.array(values.ravel(), wanted.field(name).type.value_type)
+            columns[name] = pa.FixedSizeListArray.from_arrays(flat, n)
     file = ParquetFile(path, wanted)
     file.write(columns)
     file.close()

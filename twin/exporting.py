@@ -3,7 +3,7 @@
 import copy
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,15 +125,26 @@ def _minari(name: str) -> tuple[Any, type["EpisodeBuffer"], Path]:
         from minari.storage.datasets_root_dir import get_dataset_path
     except ImportError:
         raise InputError(INSTALL) from None
-    try:
-        if parse_dataset_id(name)[2] is None:
-            raise ValueError(name)
-    except (ValueError, TypeError):
-        raise InputError(f"a Minari data set is called name-v0 or namespace/name-v0, got {name!r}") from None
-    where: Path = get_dataset_path(name)
+    where = place_of(name, parse_dataset_id, get_dataset_path)
     if where.exists():
         raise InputError(f"{where} exists; give another name or version, or `minari delete {name}`")
     return create_dataset_from_buffers, EpisodeBuffer, where
+
+
+def place_of(name: str, parse: Callable[[str], Any], path_of: Callable[[str], Any]) -> Path:
+    """Where Minari keeps a data set, by two functions of its own.
+
+    Raises
+    ------
+    InputError
+        It is no name of a data set.
+    """
+    try:
+        if parse(name)[2] is None:
+            raise ValueError(name)
+    except (ValueError, TypeError):
+        raise InputError(f"a Minari data set is called name-v0 or namespace/name-v0, got {name!r}") from None
+    return Path(path_of(name))
 
 
 def _episodes(

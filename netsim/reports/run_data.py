@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import ArrowException, parquet
 
 from netsim.errors import InputError
+from netsim.goingon import going_on, read_so_far
 from netsim.reports.folders import read_json
 from netsim.reports.partial import figures_of
 from netsim.reports.promises import Promise
@@ -73,8 +75,13 @@ class RunData:
 
     @property
     def readable(self) -> bool:
-        """Whether there are periods; while a run goes on they are in a file that cannot be read yet."""
-        return (self.folder / PERIODS).is_file() and len(self.periods) > 0
+        """Whether there are periods yet."""
+        return ((self.folder / PERIODS).is_file() or self.goes_on) and len(self.periods) > 0
+
+    @cached_property
+    def goes_on(self) -> bool:
+        """Whether the periods are those of a run that goes on, or was killed."""
+        return not (self.folder / PERIODS).is_file() and going_on(self.folder / PERIODS).is_file()
 
     @cached_property
     def periods(self) -> NDArray[np.int64]:
@@ -110,10 +117,16 @@ class RunData:
         """The figures of the run as ``summary.json`` has them; of an unfinished one as far as its periods tell."""
         return figures_of(self) if self.summary is None else self.summary
 
+    @cached_property
+    def _so_far(self) -> pa.Table:
+        """What a run that goes on has done: all columns at once, so that they are of the same periods."""
+        return read_so_far(going_on(self.folder / PERIODS))
+
     def _column(self, name: str) -> NDArray[Any]:
         path = self.folder / PERIODS
         try:
-            values = parquet.read_table(path, columns=[name])[name].to_numpy()
+            table = self._so_far if self.goes_on else parquet.read_table(path, columns=[name])
+            values = table[name].to_numpy()
         except (OSError, ArrowException, KeyError) as error:
             raise InputError(f"cannot read {path}: {' '.join(str(error).split())}") from None
         if len(values) % len(self.names):

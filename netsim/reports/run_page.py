@@ -13,10 +13,8 @@ from netsim.reports.run_figures import Courses, latency_figures
 from netsim.reports.starvation import Scale
 from netsim.reports.worst_slice import starved, worst_section
 
-STOPPED = (
-    "The run is going on, or was stopped before its end. Its periods can be read once it has ended; "
-    "`netsim run --resume` runs it again."
-)
+STOPPED = "The run has just begun, or was stopped before its first periods could be read; `--resume` runs it again."
+GOING_ON = "The run is going on, or was killed; what follows covers what it has done."
 CUT_SHORT = "The run was stopped before its end; what follows covers the periods that were kept."
 
 
@@ -30,11 +28,21 @@ def run_page(folder: Path) -> Document:
         kind="run",
         title=f"{run.scenario['name']}, {run.request['controller']}",
         lead=_lead(run),
-        unfinished="" if run.summary else CUT_SHORT if readable else STOPPED,
+        unfinished=_unfinished(run, readable),
         warnings=[*_warnings(run), *(starved(run, scale) if readable else ())],
         facts=_facts(run, best) if readable else (),
         sections=_sections(run, best, scale) if readable else (),
         made=_made(run.request),
+    )
+
+
+def _unfinished(run: RunData, readable: bool) -> str:
+    if run.summary is not None:
+        return ""
+    if not readable:
+        return STOPPED
+    return (
+        f"{len(run.periods):,} of {run.request['periods']:,} periods so far. {GOING_ON if run.goes_on else CUT_SHORT}"
     )
 
 

@@ -40,8 +40,8 @@ def can_resume(job: Job) -> bool:
 def check(plan: Plan, at: Path) -> Plan:
     """Refuse what a command would refuse at once: unknown commands, options and scenarios, values of the wrong kind.
 
-    Scenarios that are files beside the user, ``at``, are named by their whole path from then on, so that jobs find
-    them wherever they run.
+    Scenarios and controllers that are files beside the user, ``at``, are named by their whole path from then on, so
+    that jobs find them wherever they run.
 
     Raises
     ------
@@ -57,11 +57,15 @@ def check(plan: Plan, at: Path) -> Plan:
 
 
 def _located(job: Job, at: Path) -> Job:
-    words = (
-        str((at / word).resolve()) if word.endswith((".yaml", ".yml")) and (at / word).is_file() else word
-        for word in job.command
-    )
-    return replace(job, command=tuple(words))
+    return replace(job, command=tuple(_whole_path(word, at) for word in job.command))
+
+
+def _whole_path(word: str, at: Path) -> str:
+    """A word that names a file beside the user, ``own.yaml`` or ``own.py:Class``, by its whole path."""
+    file, colon, inside = word.rpartition(":") if ".py:" in word else (word, "", "")
+    if file.endswith((".yaml", ".yml", ".py")) and (at / file).is_file():
+        return f"{(at / file).resolve()}{colon}{inside}"
+    return word
 
 
 def _faults(job: Job) -> Iterator[str]:

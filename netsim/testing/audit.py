@@ -125,7 +125,8 @@ def audit(
     Raises
     ------
     AuditError
-        A law was broken. It carries the :class:`Violation`, in the smallest case found that breaks the same law.
+        A law was broken. It carries the :class:`~netsim.testing.Violation`, in the smallest case found that breaks
+        the same law.
     """
     from netsim.run import run
 

@@ -55,7 +55,7 @@ class Violation:
     """A law that does not hold, with the two sides of its equation."""
 
     law: str
-    """Its number, a key of :data:`LAWS`."""
+    """Its number, a key of :data:`netsim.testing.violations.LAWS`."""
     slot: int
     time_ns: int
     """The slot's beginning."""

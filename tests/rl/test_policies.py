@@ -285,11 +285,12 @@ def test_the_numpy_form_chooses_what_the_agents_choose_where_there_is_only_numpy
 @pytest.mark.parametrize("name", NAMES)
 def test_onnx_chooses_what_the_agent_chooses(name, tmp_path):
     """Single precision throughout: where the two differ, the scores of both choices are the same to six digits."""
-    pytest.importorskip("onnx")
+    onnx = pytest.importorskip("onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
     agent = opinionated(name)
     told = export(agent, tmp_path, onnx=True)
     assert told["agreement"] == {"numpy": 1.0, "onnx": 1.0}
+    assert "arrived: packets that arrived per slice" in onnx.load(tmp_path / "policy.onnx").doc_string
     session = onnxruntime.InferenceSession(str(tmp_path / "policy.onnx"), providers=["CPUExecutionProvider"])
     arrived = some_arrivals(agent.task)
     actions, units = session.run(["action", "units"], {"arrived": arrived.astype(np.float32)})

@@ -165,6 +165,13 @@ def test_what_a_command_would_refuse_is_refused_before_anything_runs(old, new, m
     assert message in str(refused.value)
 
 
+def test_controllers_in_files_beside_the_user_are_found_wherever_jobs_run(tmp_path):
+    (tmp_path / "own.py").write_text("")
+    text = RUNS.replace("--controller {controller}", "--controller own.py:Mine --plugin gone.py:Mine")
+    [job, *_] = check(planned(text), tmp_path).jobs
+    assert job.command[3:6] == (f"{tmp_path / 'own.py'}:Mine", "--plugin", "gone.py:Mine")
+
+
 def test_commands_are_told_where_to_write_and_to_go_on_with_what_they_began(tmp_path):
     (tmp_path / "own.yaml").write_text(Path("scenarios/tiny.yaml").read_text())
     [job, *_] = check(planned(RUNS.replace("run tiny", "run own.yaml")), tmp_path).jobs

@@ -1,5 +1,7 @@
 """Tests of twins run on one thread, as trainings do, and leave the process as they found it."""
 
+import warnings
+
 import pytest
 
 
@@ -15,3 +17,14 @@ def one_thread():
     yield
     torch.set_flush_denormal(False)
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def minari(tmp_path, monkeypatch):
+    """Minari, with a place of its own for data sets; what needs it is skipped where it is not installed."""
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of packages that are not ours
+        found = pytest.importorskip("minari")
+        pytest.importorskip("h5py")
+    return found

@@ -4,7 +4,6 @@ import csv
 import json
 import subprocess
 import sys
-import warnings
 
 import gymnasium
 import numpy as np
@@ -173,16 +172,6 @@ def test_without_minari_export_says_what_to_install(folder):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stderr == "netsim: error: Minari is not installed: pip install 'slicetwin[minari]'\n"
     assert done.returncode == 2
-
-
-@pytest.fixture
-def minari(tmp_path, monkeypatch):
-    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # those of packages that are not ours
-        found = pytest.importorskip("minari")
-        pytest.importorskip("h5py")
-    return found
 
 
 def test_minari_reads_what_agents_saw_did_and_earned(folder, minari):

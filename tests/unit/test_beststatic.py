@@ -46,6 +46,11 @@ def test_the_interval_holds_the_mean_and_the_thresholds_are_those_of_the_paper()
     assert winner.gmin == winner.random_median_utility < winner.utility
 
 
+def test_thresholds_are_in_order_where_the_random_policy_is_nearly_best():
+    best = Best((1, 1), utility=4.0, utility_ci95=(3.9, 4.1), random_median_utility=3.99, seeds=1, periods=1)
+    assert best.gmin == best.gmax == 3.92
+
+
 def test_a_race_is_run_once_and_then_remembered():
     assert cached(SMALL) is None
     ticks = []

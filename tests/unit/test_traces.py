@@ -6,6 +6,7 @@ from pyarrow import parquet
 
 from netsim import limits, traces
 from netsim.errors import ScenarioError
+from netsim.loading import validate_file
 from netsim.simulation import Simulation
 from netsim.traces import read
 from tests.unit.lone_slice import arrivals_of, folder_with, lone_slice
@@ -71,7 +72,10 @@ def test_the_largest_and_smallest_values_are_taken(csv):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("gap_ns,size_bits\n1,2\n-3,4\n", f"a.csv:3: gap_ns: {GAP_RULE}, got '-3'"),
+        (
+            "gap_ns,size_bits\n1,2\n-3,4\n",
+            f"a.csv:3: gap_ns: {GAP_RULE}, got '-3' (it is the time since the row before, so rows must be in order of",
+        ),
         ("gap_ns,size_bits\n1000000000000000001,4\n", f"a.csv:2: gap_ns: {GAP_RULE}, got '1000000000000000001'"),
         ("gap_ns,size_bits\n1,2\n3,0\n", f"a.csv:3: size_bits: {SIZE_RULE}, got '0'"),
         ("gap_ns,size_bits\n1,1099511627777\n", f"a.csv:2: size_bits: {SIZE_RULE}, got '1099511627777'"),
@@ -103,7 +107,7 @@ def test_a_wrong_csv_names_line_column_rule_and_value(csv, text, message):
 
 def test_the_line_is_right_far_into_a_long_file(csv):
     rows = "1000,4000\n" * 500_000  # more than one block of the reader
-    with pytest.raises(ScenarioError, match=r"^a\.csv:500002: size_bits: .*, got 'x'$"):
+    with pytest.raises(ScenarioError, match=r"^a\.csv:500002: size_bits: .*, got 'x' \(a byte is 8 bits; .*\)$"):
         read("a.csv", csv(f"gap_ns,size_bits\n{rows}1000,x\n"))
     with pytest.raises(ScenarioError, match=r"^a\.csv:500002: must have 2 columns"):
         read("a.csv", csv(f"gap_ns,size_bits\n{rows}1000\n"))
@@ -220,3 +224,15 @@ def test_a_wrong_trace_stops_a_simulation_before_it_starts(csv):
         Simulation(lone_slice({"kind": "trace", "file": "a.csv"}, folder=folder))
     with pytest.raises(ScenarioError, match="must be loaded from a file to have traces"):
         Simulation(lone_slice({"kind": "trace", "file": "a.csv"}))
+
+
+def test_a_scenario_file_is_valid_only_if_its_traces_are(csv):
+    folder = csv("gap_ns,size_bits\n1,2\n3,0\n")
+    (folder / "mine.yaml").write_text(
+        "name: mine\nslices:\n  a:\n    users: 1\n    traffic: {kind: trace, file: a.csv}\n"
+        "    sla: {rate_floor: 0 bit/s, latency_limit: 1 ms}\n"
+    )
+    [fault] = validate_file(folder / "mine.yaml")
+    assert str(fault).startswith(f"slices.a.traffic.file: a.csv:3: size_bits: {SIZE_RULE}, got '0' (")
+    csv(ROWS)
+    assert validate_file(folder / "mine.yaml") == ()
