@@ -224,7 +224,7 @@ def test_a_folder_in_which_nothing_is_yet_has_a_page(tmp_path):
     assert "Nothing has been written here yet" in seen(tmp_path).text
 
 
-def test_a_run_that_goes_on_says_so(run, tmp_path):
+def test_a_run_of_which_nothing_can_be_read_yet_says_so(run, tmp_path):
     copy = copied(run, tmp_path)
     rewrite(copy, lambda manifest: manifest.update(finished=False, files={}))
     for path in copy.iterdir():
