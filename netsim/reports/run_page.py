@@ -13,9 +13,9 @@ from netsim.reports.run_figures import Courses, latency_figures
 from netsim.reports.starvation import Scale
 from netsim.reports.worst_slice import starved, worst_section
 
-STOPPED = "The run has just begun, or was stopped before its first periods could be read; `--resume` runs it again."
-GOING_ON = "The run is going on, or was killed; what follows covers what it has done."
-CUT_SHORT = "The run was stopped before its end; what follows covers the periods that were kept."
+STOPPED = "The run is going on, or was stopped, and no period of it can be read yet; `--resume` runs it again."
+GOING_ON = "The run is going on, or was killed: {done:,} of {asked:,} periods so far."
+CUT_SHORT = "The run was stopped before its end; what follows covers the {done:,} of {asked:,} periods that were kept."
 
 
 def run_page(folder: Path) -> Document:
@@ -41,9 +41,8 @@ def _unfinished(run: RunData, readable: bool) -> str:
         return ""
     if not readable:
         return STOPPED
-    return (
-        f"{len(run.periods):,} of {run.request['periods']:,} periods so far. {GOING_ON if run.goes_on else CUT_SHORT}"
-    )
+    told = GOING_ON if run.goes_on else CUT_SHORT
+    return told.format(done=len(run.periods), asked=run.request["periods"])
 
 
 def _lead(run: RunData) -> str:

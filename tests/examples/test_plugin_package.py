@@ -18,6 +18,7 @@ PLUGIN = ROOT / "examples" / "plugin"
 @pytest.fixture(scope="module")
 def python(tmp_path_factory):
     """An interpreter that has all that this one has, and the plugin."""
+    pytest.importorskip("setuptools", minversion="77", reason="needs setuptools: pip install 'slicetwin[test]'")
     folder = tmp_path_factory.mktemp("installed")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     there = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"

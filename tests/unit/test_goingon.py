@@ -124,7 +124,7 @@ def test_what_a_killed_run_left_is_shown_and_makes_way_for_the_next(tmp_path, at
     assert not (left / "periods.parquet").exists()
     assert [row["period"] for row in printed(left)] == [str(period) for period in range(5) for _ in range(3)]
     told = page(left)
-    assert "4 of 9 periods so far. The run is going on, or was killed" in told
+    assert "The run is going on, or was killed: 4 of 9 periods so far." in told
     assert told.count("<figure ") == page(tmp_path / "run").count("<figure ")
     run("tiny", periods=9, seed=1, out=left, force=True)
     assert not list(left.glob(".*"))
