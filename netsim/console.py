@@ -1,6 +1,6 @@
 """What a run shows: its progress on standard error, its figures on standard output."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from netsim.faults import printable
 if TYPE_CHECKING:
     from netsim.beststatic import Best
 
-WIDTH = 112
+WIDTH = 120
 """Columns that the tables need; a narrower terminal wraps lines, which keeps every figure."""
 
 
@@ -36,18 +36,17 @@ def progress_bar(hidden: bool, what: str = "periods") -> Iterator[Callable[[int,
 
 def print_summary(summary: Mapping[str, Any], out: str | None) -> None:
     """The tables of a run: its slices, then the cell, with 95 % intervals."""
-    console = Console(highlight=False)
-    console.width = max(console.width, WIDTH)
+    console = wide()
     console.print(_heading(summary))
     console.print(_slice_table(summary["slices"]))
     console.print(_cell_table(summary))
     worst = summary["worst_slice"]
     if worst is not None:
-        console.print(f"worst slice: {_safe(worst['name'])}, SSR {interval(worst['ssr'], 4)}")
+        console.print(f"worst slice: {safe(worst['name'])}, SSR {interval(worst['ssr'], 4)}")
     if summary["faults"]:
         console.print(f"the controller was at fault in {summary['faults']} periods, which it played as the one before")
     if out is not None:
-        console.print(f"results: {_safe(out)}")
+        console.print(f"results: {safe(out)}")
 
 
 def print_best(name: str, best: "Best") -> None:
@@ -60,28 +59,16 @@ def print_best(name: str, best: "Best") -> None:
 
 
 def _heading(summary: Mapping[str, Any]) -> str:
-    names = f"{_safe(summary['scenario'])}, controller {_safe(summary['controller'])}"
+    names = f"{safe(summary['scenario'])}, controller {safe(summary['controller'])}"
     return f"{names}, {summary['periods']} periods, seed {summary['seed']}"
 
 
-def _safe(text: str) -> str:
-    """Foreign text: control characters escaped, and no markup."""
-    return escape(printable(text))
-
-
-def _table(first: str, *headings: str) -> Table:
-    table = Table(first, box=SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
-
-
 def _slice_table(slices: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = _table("slice", "arrived", "SSR", "slow", "late", "dropped", "latency mean / p99, ms", "carried, Mbit/s")
+    table = table_of("slice", "arrived", "SSR", "slow", "late", "dropped", "latency mean / p99, ms", "carried, Mbit/s")
     for name, figures in slices.items():
         latencies = (number(figures[which]["mean"], 3) for which in ("latency_mean_ms", "latency_p99_ms"))
         table.add_row(
-            _safe(name),
+            safe(name),
             str(figures["arrived"]),
             interval(figures["ssr"], 4),
             *(str(figures[count]) for count in ("slow", "late", "dropped")),
@@ -92,7 +79,7 @@ def _slice_table(slices: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _cell_table(summary: Mapping[str, Any]) -> Table:
-    table = _table("cell", "mean", "95 % interval")
+    table = table_of("cell", "mean", "95 % interval")
     for label, name, digits in (
         ("SE capacity, bit/s/Hz", "se_capacity", 2),
         ("SE carried, bit/s/Hz", "se_carried", 4),
@@ -102,9 +89,31 @@ def _cell_table(summary: Mapping[str, Any]) -> Table:
     ):
         figure = summary[name]
         if figure is not None:
-            low, high = figure["ci95"] or (None, None)
-            table.add_row(label, number(figure["mean"], digits), f"{number(low, digits)} .. {number(high, digits)}")
+            table.add_row(label, number(figure["mean"], digits), span(figure["ci95"], digits))
     return table
+
+
+# -- what other tables are made of -------------------------------------------------------------------------------------
+
+
+def wide() -> Console:
+    """A console whose tables are not cut."""
+    console = Console(highlight=False)
+    console.width = max(console.width, WIDTH)
+    return console
+
+
+def table_of(first: str, *headings: str) -> Table:
+    """A table with figures to the right of its first column."""
+    table = Table(first, box=SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def safe(text: str) -> str:
+    """Foreign text: control characters escaped, and no markup."""
+    return escape(printable(text))
 
 
 def number(value: float | None, digits: int) -> str:
@@ -126,3 +135,13 @@ def interval(figure: Mapping[str, Any], digits: int) -> str:
         return number(figure["mean"], digits)
     low, high = figure["ci95"]
     return f"{number(figure['mean'], digits)} ± {number((high - low) / 2, digits)}"
+
+
+def span(ends: Sequence[float] | None, digits: int) -> str:
+    """Both ends of an interval, dashes where there is none.
+
+    >>> span([0.963, 0.969], 2), span(None, 2)
+    ('0.96 .. 0.97', '- .. -')
+    """
+    low, high = ends or (None, None)
+    return f"{number(low, digits)} .. {number(high, digits)}"

@@ -11,10 +11,11 @@ from netsim.statistics import ratio, wilson
 from rl.agents import Agent, Policy
 from rl.distillation import DistillationConfig, Fit, distil
 from rl.export import dense, per_slice
-from rl.greedy import GreedyEvaluation, Played, mean_over_seeds
+from rl.greedy import HeldOutSeeds, Played, mean_over_seeds
 from rl.latency import latencies_us
 from rl.networks import Parameters
-from rl.policy import load_agent, tell, trained
+from rl.options import notice
+from rl.policy import load_agent, trained
 from rl.students import Student
 
 HEADS = ("head.0.", "advantages.0.")
@@ -30,9 +31,7 @@ class Distilled(NamedTuple):
     card: dict[str, Any]
 
 
-def distilled(
-    folder: Path, config: DistillationConfig, seed: int, *, periods: int, first_seed: int, seeds: int
-) -> Distilled:
+def distilled(folder: Path, config: DistillationConfig, seed: int, held_out: HeldOutSeeds) -> Distilled:
     """Teach a student what the agent of a training does, and find out what it loses on the scenario of the training.
 
     Raises
@@ -41,7 +40,7 @@ def distilled(
         The folder holds no training with a whole checkpoint, or the agent remembers too little.
     """
     asked, scenario = trained(folder)
-    teacher = load_agent(folder, notice=tell, memory=True)
+    teacher = load_agent(folder, notice=notice, memory=True)
     student, fit = distil(teacher, teacher.memory.all().states, config, seed)
     widths = "-".join(map(str, config.hidden))
     request = {
@@ -53,21 +52,13 @@ def distilled(
         "seed": seed,
         "versions": versions("torch", "safetensors"),
     }
-    figures = card(student, teacher, fit, scenario, periods=periods, first_seed=first_seed, seeds=seeds)
+    figures = card(student, teacher, fit, scenario, held_out)
     return Distilled(student, request, figures)
 
 
-def card(
-    student: Student, teacher: Agent, fit: Fit, scenario: Scenario, *, periods: int, first_seed: int, seeds: int
-) -> dict[str, Any]:
-    """Everything there is to know of a student.
-
-    Parameters
-    ----------
-    scenario
-        What teacher and student are played on, each for ``periods`` periods on the seeds from ``first_seed`` on.
-    """
-    evaluation = GreedyEvaluation(scenario, range(first_seed, first_seed + seeds), periods)
+def card(student: Student, teacher: Agent, fit: Fit, scenario: Scenario, held_out: HeldOutSeeds) -> dict[str, Any]:
+    """Everything there is to know of a student; both are played on the held-out seeds of a scenario."""
+    evaluation = held_out.evaluation(scenario)
     taken = latencies_us({"teacher": teacher, "student": student})
     return {
         "teacher": {"agent": teacher.name, **size(teacher, teacher.parameters)},
@@ -84,8 +75,7 @@ def card(
         "simulator": {
             "scenario": scenario.name,
             "scenario_hash": scenario.hash,
-            "periods": periods,
-            "seeds": [first_seed, first_seed + seeds - 1],
+            **held_out.to_dict(),
             **lost(scenario, evaluation.play(teacher), evaluation.play(student)),
         },
         "latency_us": taken,

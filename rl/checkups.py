@@ -1,6 +1,7 @@
 """What ``netsim doctor`` finds out for learning: PyTorch, its devices, and how fast an agent learns here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import pairwise
 
 from netsim.checkups import Checkup, Figures, rate_per_s
@@ -49,15 +50,30 @@ def learning() -> Checkup:
     import netsim
     from netsim import allocations
     from rl.agents import Task, make_agent
-    from rl.networks import single_thread
 
-    single_thread()
     agent = make_agent("ddqn", Task.of(netsim.load_scenario("table1"), budget=1000, seed=1))
     states = np.linspace(1.0, 6.0, 3 * (_TRANSITIONS + 1), dtype=np.float32).reshape(-1, 3)
     for i, (state, following) in enumerate(pairwise(states)):
         agent.remember(state, i * allocations.count(100, 3) // _TRANSITIONS, 3.0 + i / _TRANSITIONS, following)
-    per_s = rate_per_s(lambda: agent.update(_TRANSITIONS))
+    with _as_in_trainings():
+        per_s = rate_per_s(lambda: agent.update(_TRANSITIONS))
     told = f"{per_s:,.0f} gradient steps of Double DQN a second, {1000 / per_s:.1f} ms each"
     reference = 1000 / REFERENCE_UPDATE_MS
     figures = {"gradient_steps_per_s": round(per_s, 1), "readme_gradient_steps_per_s": round(reference, 1)}
     return Checkup(f"{told}; the README's machine {reference:,.0f}", figures)
+
+
+@contextmanager
+def _as_in_trainings() -> Iterator[None]:
+    """One thread and no denormal numbers, and afterwards as it was."""
+    import torch
+
+    from rl.networks import single_thread
+
+    threads = torch.get_num_threads()
+    single_thread()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(False)

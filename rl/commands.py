@@ -6,14 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netsim import completion
+from rl.options import COUNT, FIRST_SEED, SEEDS, echo_json, notice
 
 if TYPE_CHECKING:
     from rl.training import Request
-
-SEEDS = click.IntRange(0, (1 << 62) - 1)
-FIRST_SEED = 1_000_000
-"""Of the seeds on which policies are played and compared, none that a training uses by default."""
-COUNT = click.IntRange(1, 10**9)
 
 
 @click.command()
@@ -70,7 +66,7 @@ def train(
     asked = settings_of("training", TrainingConfig, (*training, f"interactions={interactions}"))
     request = _request(scenario, overrides, agent, hyper, loop, asked, seed, device)
     with learning_bar(hidden=quiet or as_json) as progress:
-        summary = train(request, out, resume=resume, force=force, progress=progress, notice=_notice)
+        summary = train(request, out, resume=resume, force=force, progress=progress, notice=notice)
     if as_json:
         echo_json(summary)
     elif not quiet:
@@ -185,17 +181,6 @@ def export(run_dir: Path, out: Path, onnx: bool) -> None:
     from rl.students import load_policy
 
     echo_json(write(load_policy(run_dir), out, onnx=onnx))
-
-
-def _notice(text: str) -> None:
-    click.echo(f"netsim: {text}", err=True)
-
-
-def echo_json(value: object) -> None:
-    """A result on standard output."""
-    from netsim.files import to_json
-
-    click.echo(to_json(value), nl=False)
 
 
 COMMANDS = (train, evaluate, export)

@@ -4,19 +4,16 @@ import math
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from netsim.scenario import Scenario
 from rl.agents import Agent
-from rl.greedy import HELD_OUT_SEED, GreedyEvaluation
+from rl.greedy import HELD_OUT_SEED, GreedyEvaluation, HeldOutSeeds
+from rl.settings import Settings, Whole
 
-Whole = Annotated[int, Field(ge=1)]
 
-
-class CourseConfig(BaseModel):
+class CourseConfig(Settings):
     """When an agent is looked at and kept while it learns. Frequencies are in what the learning is counted by."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     evaluate_every: Annotated[int, Field(ge=0)]
     """Interactions or epochs between evaluations of the greedy policy; 0 for none but the last."""
@@ -29,8 +26,7 @@ class CourseConfig(BaseModel):
 
     def evaluation(self, scenario: Scenario) -> GreedyEvaluation:
         """What plays the greedy policy on the held-out cells."""
-        seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + self.evaluation_seeds)
-        return GreedyEvaluation(scenario, seeds, self.evaluation_periods)
+        return HeldOutSeeds(self.evaluation_periods, HELD_OUT_SEED, self.evaluation_seeds).evaluation(scenario)
 
 
 def is_finite(agent: Agent, losses: Iterable[float]) -> bool:

@@ -3,11 +3,15 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from rl.commands import COUNT, FIRST_SEED, SEEDS, echo_json
+from rl.options import COUNT, FIRST_SEED, SEEDS, echo_json
+
+if TYPE_CHECKING:
+    from rl.distillation import DistillationConfig
+    from rl.greedy import HeldOutSeeds
 
 
 @click.command()
@@ -50,6 +54,7 @@ def distill(
     for library in ("OPENBLAS", "MKL", "OMP"):  # latencies are those of one thread; numpy looks here when imported
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     from rl.distillation import DistillationConfig
+    from rl.greedy import HeldOutSeeds
     from rl.settings import settings_of
 
     if (out is None) == (figure is None):
@@ -60,18 +65,25 @@ def distill(
         settings_of("student", DistillationConfig, (f"hidden={widths},", *asked))
         for widths in hidden or (("16,16",) if figure is None else ("4,4", "16,16"))
     ]
-    played = {"periods": periods, "first_seed": FIRST_SEED, "seeds": seeds}
+    held_out = HeldOutSeeds(periods, FIRST_SEED, seeds)
     if figure is not None:
-        _students_figure(run_dirs, configs, seed, played, figure, force, as_json, quiet)
+        _students_figure(run_dirs, configs, seed, held_out, figure, force, as_json, quiet)
         return
     assert out is not None
     if len(run_dirs) > 1 or len(configs) > 1:
         raise click.UsageError("--out keeps one student of one RUN_DIR")
-    _one_student(run_dirs[0], configs[0], seed, played, out, force, as_json, quiet)
+    _one_student(run_dirs[0], configs[0], seed, held_out, out, force, as_json, quiet)
 
 
 def _one_student(
-    run_dir: Path, config: Any, seed: int, played: dict[str, int], out: Path, force: bool, as_json: bool, quiet: bool
+    run_dir: Path,
+    config: "DistillationConfig",
+    seed: int,
+    held_out: "HeldOutSeeds",
+    out: Path,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     from rl.card import distilled
     from rl.console import print_card
@@ -79,7 +91,7 @@ def _one_student(
     from rl.students import FILES, save
 
     clear(out, force, "student", FILES)
-    made = distilled(run_dir, config, seed, **played)
+    made = distilled(run_dir, config, seed, held_out)
     save(made.student, out, made.request, made.card)
     if as_json:
         echo_json(made.card)
@@ -89,9 +101,9 @@ def _one_student(
 
 def _students_figure(
     run_dirs: tuple[Path, ...],
-    configs: list[Any],
+    configs: list["DistillationConfig"],
     seed: int,
-    played: dict[str, int],
+    held_out: "HeldOutSeeds",
     folder: Path,
     force: bool,
     as_json: bool,
@@ -103,7 +115,7 @@ def _students_figure(
 
     refuse_existing(folder, NAME, force)
     with progress_bar(hidden=quiet or as_json) as progress:
-        shown = numbers(run_dirs, configs, seed, **played, progress=progress)
+        shown = numbers(run_dirs, configs, seed, held_out, progress)
     _told(keep(folder, NAME, shown, {NAME: partial(drawn, shown)}, force), folder, shown, as_json, quiet)
 
 
@@ -144,6 +156,7 @@ def landscape(
     from rl import landscape_figure as figures
     from rl.console import print_landscape
     from rl.figures import keep, refuse_existing
+    from rl.greedy import HeldOutSeeds
     from rl.landscape import read_transitions
     from rl.settings import settings_of
     from rl.sharpness import LandscapeConfig
@@ -156,7 +169,7 @@ def landscape(
             seed=seed,
             transitions=None if data is None else read_transitions(data),
             shifts=shifted,
-            played={"periods": periods, "first_seed": FIRST_SEED, "seeds": seeds},
+            played=HeldOutSeeds(periods, FIRST_SEED, seeds),
             planes=planes,
             progress=progress,
         )

@@ -27,6 +27,7 @@ from rl.agents.base import Rate
 from rl.networks import Parameters, single_thread
 from rl.optimiser import Adam
 from rl.replay import Floats
+from rl.settings import Whole
 from rl.students import Student, StudentConfig
 
 DISTILLATION = "distillation"
@@ -49,9 +50,9 @@ class DistillationConfig(StudentConfig):
     """Step size of Adam."""
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the states that the student does not learn from."""
-    check_every: Annotated[int, Field(ge=1)] = 100
+    check_every: Whole = 100
     """Steps between looks at the held-out states."""
-    patience: Annotated[int, Field(ge=1)] = 10
+    patience: Whole = 10
     """Looks without a loss lower by ``least_gain`` after which it is over."""
     least_gain: Annotated[float, Field(ge=0)] = 1e-4
     """Nats by which the held-out loss must fall to count."""

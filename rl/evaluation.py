@@ -107,8 +107,7 @@ def play(
     tick
         Called after each run.
     """
-    thresholds = Thresholds.of(scenario, periods)
-    settled = Thresholds(thresholds.gmax, thresholds.gmax, 0.0)
+    settled = Thresholds.of(scenario, periods).settled
     made = []
     for seed in seeds:
         sums = Sums(settled, len(scenario.slices))

@@ -20,14 +20,13 @@ from rl.agents.dqn import Dqn
 from rl.agents.feature_ddqn import FeatureDdqn, features
 from rl.agents.gan_ddqn import GanDdqn
 from rl.networks import layer_names
-from rl.students import Student, parts
+from rl.onnx_policy import Layers, write_onnx
+from rl.students import Student
 
 CHECKED_STATES = 1000
 
 SOURCE = inspect.getsource(standalone)
 """What is written as policy.py."""
-
-Layers = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 def dense(agent: Policy) -> Layers:
@@ -112,7 +111,8 @@ def export(agent: Policy, folder: Path, *, onnx: bool) -> dict[str, Any]:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
     checked = {"numpy": _agreement(agent, _numpy_actions(folder))}
     if onnx:
-        checked["onnx"] = _agreement(agent, _write_onnx(agent, layers, folder / "policy.onnx"))
+        actions = write_onnx(agent.task, layers, folder / "policy.onnx", per_slice=per_slice(agent))
+        checked["onnx"] = _agreement(agent, actions)
     wrong = [name for name, share in checked.items() if share < 1.0]
     if wrong:
         raise RunError(f"{folder}: {', '.join(wrong)} do not choose what the agent chooses: {checked}")
@@ -142,65 +142,6 @@ def _numpy_actions(folder: Path) -> Any:
     """The written policy's choices, as numbers of allocations, for arrivals of shape ``(B, N)``."""
     policy = runpy.run_path(str(folder / "policy.py"))["Policy"]()
     return lambda arrived: np.array([allocations.rank(policy(row)) for row in arrived])
-
-
-_ABOUT = (
-    "A slicing policy. arrived: packets that arrived per slice in the period just ended, a row per cell. units: what "
-    "each slice gets of the carrier in the next period. action: number of that allocation in lexicographic order."
-)
-
-
-def _write_onnx(agent: Policy, layers: Layers, path: Path) -> Any:
-    """A graph from ``arrived`` (float32, ``(B, N)``) to ``action`` (int64, ``(B,)``) and ``units`` (``(B, N)``)."""
-    try:
-        import onnx
-        import onnxruntime
-        from onnx import TensorProto, helper, numpy_helper
-    except ImportError:
-        raise InputError("ONNX is not installed; `pip install 'slicetwin[onnx]'`, or export without it") from None
-    task = agent.task
-    constants = {
-        "one": np.array(1.0, np.float32),
-        "scale": np.array(task.encoder.scale, np.float32),
-        "allocations": allocations.enumerate_all(task.units, task.n_slices),
-    }
-    nodes = [
-        helper.make_node("Add", ["arrived", "one"], ["shifted"]),
-        helper.make_node("Log", ["shifted"], ["logarithm"]),
-        helper.make_node("Div", ["logarithm", "scale"], ["h0"]),
-    ]
-    for i, (weight, bias) in enumerate(layers):
-        constants |= {f"weight{i}": weight, f"bias{i}": bias}
-        last = i == len(layers) - 1
-        out = "outputs" if last else f"z{i}"
-        nodes.append(helper.make_node("Gemm", [f"h{i}", f"weight{i}", f"bias{i}"], [out], transB=1))
-        if not last:
-            nodes.append(helper.make_node("Relu", [out], [f"h{i + 1}"]))
-    if per_slice(agent):
-        constants["parts"] = parts(task.units, task.n_slices).numpy()
-        constants["slices"] = np.array([2])
-        nodes.append(helper.make_node("Gather", ["outputs", "parts"], ["addends"], axis=1))
-        nodes.append(helper.make_node("ReduceSum", ["addends", "slices"], ["scores"], keepdims=0))
-    nodes.append(
-        helper.make_node("ArgMax", ["scores" if per_slice(agent) else "outputs"], ["action"], axis=1, keepdims=0)
-    )
-    nodes.append(helper.make_node("Gather", ["allocations", "action"], ["units"], axis=0))
-    graph = helper.make_graph(
-        nodes,
-        "slicing_policy",
-        [helper.make_tensor_value_info("arrived", TensorProto.FLOAT, ["cells", task.n_slices])],
-        [
-            helper.make_tensor_value_info("action", TensorProto.INT64, ["cells"]),
-            helper.make_tensor_value_info("units", TensorProto.INT64, ["cells", task.n_slices]),
-        ],
-        [numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )
-    opset = helper.make_opsetid("", 17)
-    model = helper.make_model(graph, opset_imports=[opset], ir_version=9, producer_name="slicetwin", doc_string=_ABOUT)
-    onnx.checker.check_model(model)
-    write_atomic(path, model.SerializeToString())
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda arrived: session.run(["action"], {"arrived": arrived.astype(np.float32)})[0]
 
 
 def _agreement(agent: Policy, actions: Any) -> float:

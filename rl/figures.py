@@ -1,6 +1,6 @@
 """Figures for print: SVG and PNG, the same bytes for the same numbers, told apart without colour."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,9 +36,14 @@ class Band(NamedTuple):
         """For JSON."""
         return {name: values.tolist() for name, values in self._asdict().items()}
 
-    def draw(self, axes: "Axes", x: ArrayLike, **style: Any) -> None:
-        """Draw it over x."""
-        axes.plot(x, self.mean, **style)
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Sequence[float]]) -> "Band":
+        """What :meth:`to_dict` gave, among other things or alone."""
+        return cls(*(np.array(kept[name]) for name in cls._fields))
+
+    def draw(self, axes: "Axes", x: ArrayLike, label: str, style: Mapping[str, Any]) -> None:
+        """Draw it over x in a style of :func:`netsim.drawing.series_style`."""
+        axes.plot(x, self.mean, label=label, **style)
         axes.fill_between(x, self.low, self.high, color=style["color"], alpha=0.15, linewidth=0)
 
 

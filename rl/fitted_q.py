@@ -7,12 +7,10 @@ periods weighing more.
 """
 
 import math
-from typing import Annotated
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
 from netsim.errors import RunError
@@ -22,6 +20,7 @@ from rl.agents.base import Rate
 from rl.agents.feature_ddqn import FeatureConfig, FeatureDdqn
 from rl.networks import Parameters
 from rl.replay import Batch, Transitions
+from rl.settings import Whole
 
 SHUFFLE = "fitted-q-shuffle"
 """Purpose of random draws."""
@@ -30,7 +29,7 @@ SHUFFLE = "fitted-q-shuffle"
 class FittedQConfig(FeatureConfig):
     """Hyper-parameters of the evaluation."""
 
-    epochs: Annotated[int, Field(ge=1)] = 100
+    epochs: Whole = 100
     """Traversals of the data set."""
     target_rate: Rate = 0.05
     """How far the target network moves at each update: a policy that is given leaves less to chase than the best."""

@@ -68,6 +68,23 @@ class GreedyEvaluation:
         return Played(total / self.periods, rewards / self.periods, satisfied, resolved)
 
 
+@dataclass(frozen=True)
+class HeldOutSeeds:
+    """Seeds that nothing was learned from, and how long policies are played on each."""
+
+    periods: int
+    first_seed: int
+    seeds: int
+
+    def evaluation(self, scenario: Scenario) -> GreedyEvaluation:
+        """What plays policies on them."""
+        return GreedyEvaluation(scenario, range(self.first_seed, self.first_seed + self.seeds), self.periods)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As results hold it: the periods, the first seed and the last."""
+        return {"periods": self.periods, "seeds": [self.first_seed, self.first_seed + self.seeds - 1]}
+
+
 def mean_over_seeds(values: ArrayLike) -> Figure:
     """The mean of independent runs with Student's 95 % interval.
 

@@ -1,6 +1,7 @@
 """The landscapes of trainings side by side (paper, figure 7), in one and two dimensions, and flatness against U."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,11 @@ from netsim.scenario import Scenario
 from rl.agents import Agent
 from rl.figures import Band, frame, panels
 from rl.flatness import correlations, shifted
-from rl.greedy import HELD_OUT_SEED, GreedyEvaluation, mean_over_seeds
+from rl.greedy import HELD_OUT_SEED, HeldOutSeeds, mean_over_seeds
 from rl.landscape import Losses, gradient, held_out_transitions, in_double, plane, random_direction, rewarded
 from rl.networks import single_thread
-from rl.policy import load_agent, tell, trained_on_one
+from rl.options import notice
+from rl.policy import load_agent, trained_on_one
 from rl.replay import Batch, Transitions
 from rl.sharpness import FLATNESS, SHARPNESS, LandscapeConfig, landscape
 
@@ -25,8 +27,6 @@ LINES, PLANES, SCATTER = "landscape", "planes", "flatness"
 TRANSITION_SEED = HELD_OUT_SEED + (1 << 20)
 """First of those that held-out transitions are made with."""
 CONTOURS = 12
-
-Played = dict[str, int]
 
 
 # -- the numbers -------------------------------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ def numbers(
     seed: int,
     transitions: Transitions | None,
     shifts: Sequence[str],
-    played: Played,
+    played: HeldOutSeeds,
     planes: bool,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def numbers(
     shifts
         Scenarios, as :func:`rl.flatness.shifted` reads them, on which U is measured to compare it with sharpness.
     played
-        ``periods``, ``first_seed`` and ``seeds`` of these measurements.
+        What these measurements are on.
     planes
         Whether the first training of each agent gets planes too.
 
@@ -69,8 +69,8 @@ def numbers(
     met = held_out_transitions(scenario, config.transitions, TRANSITION_SEED) if transitions is None else transitions
     runs: list[dict[str, Any]] = []
     curves, surfaces = [], {}
-    for done, (folder, request) in enumerate(zip(folders, requests, strict=True)):
-        agent = load_agent(folder, notice=tell)
+    for folder, request in zip(folders, requests, strict=True):
+        agent = load_agent(folder, notice=notice)
         double, name = in_double(agent), request["agent"]
         batch = rewarded(agent, met, request["training"]["interactions"])
         found = landscape(double, batch, config, seed)
@@ -82,7 +82,7 @@ def numbers(
         if scenarios:
             runs[-1]["utility"] = _utilities(agent, {"trained on": scenario, **scenarios}, played)
         if progress is not None:
-            progress(done + 1, len(folders))
+            progress(len(runs), len(folders))
     return {
         "scenario": scenario.name,
         "scenario_hash": scenario.hash,
@@ -93,7 +93,7 @@ def numbers(
         "agents": {name: _over_trainings(name, runs, curves) for name in _agents(runs)},
         "runs": runs,
         **({"planes": surfaces} if planes else {}),
-        **({"flatness": {**played, **_flatness(runs)}} if scenarios else {}),
+        **({"flatness": {**asdict(played), **_flatness(runs)}} if scenarios else {}),
     }
 
 
@@ -122,11 +122,9 @@ def _planes(agent: Agent, batch: Batch, config: LandscapeConfig, seed: int, unit
     return {name: (plane(agent, first, pair, across, up) / unit).tolist() for name, (pair, across) in pairs.items()}
 
 
-def _utilities(agent: Agent, scenarios: Mapping[str, Scenario], played: Played) -> dict[str, float]:
-    seeds = range(played["first_seed"], played["first_seed"] + played["seeds"])
+def _utilities(agent: Agent, scenarios: Mapping[str, Scenario], played: HeldOutSeeds) -> dict[str, float]:
     return {
-        text: float(GreedyEvaluation(scenario, seeds, played["periods"]).play(agent).utilities.mean())
-        for text, scenario in scenarios.items()
+        text: float(played.evaluation(scenario).play(agent).utilities.mean()) for text, scenario in scenarios.items()
     }
 
 
@@ -148,8 +146,7 @@ def drawn_lines(shown: Mapping[str, Any]) -> "Figure":
         for each, (family, members) in zip(upper, families, strict=True):
             curves = {member: shown["agents"][member][name] for member in members}
             for i, (member, curve) in enumerate(curves.items()):
-                style = series_style(i) | {"marker": "", "label": member}
-                Band(*(np.array(curve[part]) for part in Band._fields)).draw(each, shown["steps"][name], **style)
+                Band.from_dict(curve).draw(each, shown["steps"][name], member, series_style(i) | {"marker": ""})
             frame(each, [curve["mean"] for curve in curves.values()])
             each.set_title(family, fontsize=9)
             each.set_xlabel(f"λ along {direction}")

@@ -11,9 +11,10 @@ from pydantic import BaseModel, Field
 from netsim.provenance import versions
 from netsim.scenario import Scenario
 from rl.agents import Agent, AgentConfig, Task
-from rl.course import CourseConfig, Whole
+from rl.course import CourseConfig
 from rl.loops import Groups, Reader
 from rl.replay import Transitions
+from rl.settings import Whole
 from rl.training import identified
 
 Method = Literal["plain", "cql", "bc"]

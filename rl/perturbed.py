@@ -18,7 +18,8 @@ from rl.agents import Agent
 from rl.agents.ddqn import DoubleDqn
 from rl.agents.dqn import Dqn
 from rl.agents.feature_ddqn import FeatureDdqn, tower
-from rl.agents.gan_ddqn import GanDdqn, branches, generated, judged
+from rl.agents.gan_ddqn import GanDdqn
+from rl.agents.gan_networks import branches, generated, judged
 from rl.networks import Parameters, layer_names, linear, relu_layers, wide_linear
 from rl.replay import Batch
 

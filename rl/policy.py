@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
 from netsim.errors import InputError, RunError
 from netsim.hooks import hookimpl
 from netsim.report import PeriodReport
@@ -13,6 +11,7 @@ from netsim.scenario import Scenario
 from rl.agents import Agent, Policy, Task, configured, make_agent
 from rl.checkpoints import Checkpoints
 from rl.loops import parted
+from rl.options import notice
 from rl.records import read_manifest
 
 
@@ -53,12 +52,7 @@ class AgentController(PolicyController):
         InputError
             If there is none, or it was trained for other slices or another number of units.
         """
-        super().__init__(load_agent(Path(text), notice=tell), f"agent {text}", scenario)
-
-
-def tell(line: str) -> None:
-    """What a user should know, on standard error."""
-    click.echo(f"netsim: {line}", err=True)
+        super().__init__(load_agent(Path(text), notice=notice), f"agent {text}", scenario)
 
 
 def trained(folder: Path) -> tuple[dict[str, Any], Scenario]:

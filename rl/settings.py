@@ -1,14 +1,21 @@
-"""Settings from the command line: ``key=value`` for the fields of a configuration."""
+"""Settings: what all configurations are, and ``key=value`` from the command line for their fields."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from netsim.errors import InputError
 from netsim.loadobject import suggestion
 
 Config = TypeVar("Config", bound=BaseModel)
+Whole = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseModel):
+    """A configuration: a value that cannot exist invalid, and is not changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def settings_of(owner: str, config: type[Config], texts: Iterable[str]) -> Config:

@@ -11,12 +11,13 @@ from typing import Annotated
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from rl.agents import Agent
 from rl.landscape import gradient, line, random_direction, scale
 from rl.replay import Batch
+from rl.settings import Settings
 
 WITHIN = 21
 """Places in the ball at which SAM sharpness looks for the highest loss."""
@@ -33,10 +34,8 @@ FLATNESS = tuple(name for name in SHARPNESS if name != "loss")
 """What tells flat from sharp."""
 
 
-class LandscapeConfig(BaseModel):
+class LandscapeConfig(Settings):
     """Where losses are measured, and on what."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     transitions: Annotated[int, Field(ge=2, le=1_000_000)] = 512
     """Held-out transitions that lines and sharpness are measured on."""

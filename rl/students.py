@@ -18,7 +18,6 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from netsim import allocations
@@ -30,20 +29,19 @@ from rl.agents import Policy, Task
 from rl.agents.base import Width
 from rl.checkpoints import read_arrays, write_arrays
 from rl.networks import Parameters, best_actions, linear, mlp_shapes, relu_layers
-from rl.policy import PolicyController, called, load_agent, scenario_of, tell
+from rl.options import notice
+from rl.policy import PolicyController, called, load_agent, scenario_of
 from rl.records import read_manifest
 from rl.replay import Floats
-from rl.settings import checked
+from rl.settings import Settings, checked
 
 KIND = Kind("slicetwin-student", 1, "student", "student", "`netsim distill --force` makes it anew")
 WEIGHTS, CARD = "student.safetensors", "card.json"
 FILES = frozenset({MANIFEST, WEIGHTS, CARD})
 
 
-class StudentConfig(BaseModel):
+class StudentConfig(Settings):
     """The network of a student."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     hidden: tuple[Width, ...] = (16, 16)
     """Widths of the hidden layers; the paper has two of 4 or 16."""
@@ -166,7 +164,7 @@ def load_policy(folder: Path) -> Policy:
     InputError, RunError
         As :func:`load_student` and :func:`rl.policy.load_agent`.
     """
-    return load_student(folder) if _holds_student(folder) else load_agent(folder, notice=tell)
+    return load_student(folder) if _holds_student(folder) else load_agent(folder, notice=notice)
 
 
 def _holds_student(folder: Path) -> bool:

@@ -18,8 +18,9 @@ from netsim.drawing import COLOURS, series_style
 from netsim.errors import InputError
 from rl.distillation import DistillationConfig, distil
 from rl.figures import Band, frame, panels
-from rl.greedy import GreedyEvaluation, Played, mean_over_seeds
-from rl.policy import load_agent, tell, trained_on_one
+from rl.greedy import GreedyEvaluation, HeldOutSeeds, Played, mean_over_seeds
+from rl.options import notice
+from rl.policy import load_agent, trained_on_one
 from rl.records import METRICS
 from rl.students import Student
 
@@ -38,10 +39,7 @@ def numbers(
     folders: Sequence[Path],
     configs: Sequence[DistillationConfig],
     seed: int,
-    *,
-    periods: int,
-    first_seed: int,
-    seeds: int,
+    held_out: HeldOutSeeds,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """The curves of trainings and of their students, by agent, with intervals over trainings.
@@ -50,6 +48,8 @@ def numbers(
     ----------
     seed
         The students of a training have this seed plus the training's.
+    held_out
+        What students and teachers are played on.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def numbers(
     """
     requests, scenario = trained_on_one(folders)
     with_budget = [config.model_copy(update={"patience": config.steps}) for config in configs]
-    evaluation = GreedyEvaluation(scenario, range(first_seed, first_seed + seeds), periods)
+    evaluation = held_out.evaluation(scenario)
     groups: dict[str, list[dict[str, Any]]] = {}
     for done, (folder, request) in enumerate(zip(folders, requests, strict=True)):
         made = _of_training(folder, with_budget, seed + request["seed"], evaluation)
@@ -68,8 +68,7 @@ def numbers(
     return {
         "scenario": scenario.name,
         "scenario_hash": scenario.hash,
-        "periods": periods,
-        "seeds": [first_seed, first_seed + seeds - 1],
+        **held_out.to_dict(),
         "agents": {name: _over_trainings(name, made) for name, made in groups.items()},
     }
 
@@ -77,7 +76,7 @@ def numbers(
 def _of_training(
     folder: Path, configs: Sequence[DistillationConfig], seed: int, evaluation: GreedyEvaluation
 ) -> dict[str, Any]:
-    teacher = load_agent(folder, notice=tell, memory=True)
+    teacher = load_agent(folder, notice=notice, memory=True)
     states = teacher.memory.all().states
     students: dict[str, Curves] = {}
     for config in configs:
@@ -145,7 +144,7 @@ def drawn(shown: Mapping[str, Any]) -> "Figure":
             curves |= {f"{agent}, student {widths}": student for widths, student in group["students"].items()}
             for i, (told, curve) in enumerate(curves.items()):
                 style = series_style(i) | {"color": colour} | ({} if i else {"marker": ""})
-                _as_band(curve[name]).draw(each, curve["steps"], label=told, **style)
+                Band.from_dict(curve[name]).draw(each, curve["steps"], told, style)
             each.axhline(group["greedy"][name]["mean"], color=colour, linewidth=0.8, alpha=0.6)
         frame(each, _means_of(shown, name))
         each.set_xscale("symlog", linthresh=10)
@@ -160,7 +159,3 @@ def _means_of(shown: Mapping[str, Any], name: str) -> Iterator[ArrayLike]:
     for group in shown["agents"].values():
         yield group["greedy"][name]["mean"]
         yield from (curve[name]["mean"] for curve in (group["while_learning"], *group["students"].values()))
-
-
-def _as_band(curve: Mapping[str, Sequence[float]]) -> Band:
-    return Band(*(np.array(curve[part]) for part in Band._fields))

@@ -20,12 +20,13 @@ from netsim.scenario import Scenario
 from netsim.simulation import Plant
 from rl.agents import AgentConfig, Task, make_agent
 from rl.checkpoints import Checkpoint
-from rl.course import CourseConfig, Whole, is_finite
+from rl.course import CourseConfig, is_finite
 from rl.interrupts import held_back
 from rl.learner import LearningController
 from rl.loops import Loop, loops, parted
 from rl.networks import single_thread
 from rl.records import Records, carried_out, clear, finished_summary
+from rl.settings import Whole
 
 
 class TrainingConfig(CourseConfig):

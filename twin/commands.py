@@ -5,13 +5,11 @@ from pathlib import Path
 import click
 
 from netsim import completion
+from rl.options import COUNT, SEEDS
 from twin.dataset_commands import dataset
 from twin.offline_command import offline, ope
 from twin.twin_commands import twin
 from twin.whatif_command import whatif
-
-SEEDS = click.IntRange(0, (1 << 62) - 1)
-COUNT = click.IntRange(1, 10**9)
 
 
 @click.command()

@@ -4,13 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from netsim.console import WIDTH, interval, number
-from netsim.faults import printable
+from netsim.console import interval, number, safe, table_of, wide
 
 if TYPE_CHECKING:
     from twin.fidelity import Fidelity
@@ -200,26 +196,6 @@ def print_ope(shown: Mapping[str, Any]) -> None:
 
 
 # -- shared ------------------------------------------------------------------------------------------------------------
-
-
-def wide() -> Console:
-    """A console whose tables are not cut."""
-    console = Console(highlight=False)
-    console.width = max(console.width, WIDTH + 8)  # names of figures stand whole beside six columns of them
-    return console
-
-
-def table_of(first: str, *headings: str) -> Table:
-    """A table with figures to the right of its first column."""
-    table = Table(first, box=SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
-
-
-def safe(text: str) -> str:
-    """Foreign text: control characters escaped, and no markup."""
-    return escape(printable(text))
 
 
 def counted(n: int, what: str) -> str:

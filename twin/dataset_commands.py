@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from netsim import completion
+from rl.options import echo_json
 
 
 @click.group()
@@ -25,7 +26,7 @@ def show(folder: Path, as_json: bool) -> None:
 
     made = card(folder)
     if as_json:
-        _echo_json(made)
+        echo_json(made)
     else:
         print_card(made)
 
@@ -74,9 +75,3 @@ def import_minari(name: str, out: Path, scenario: str | None) -> None:
     made = read_minari(name, out, scenario)
     runs = f"{made['runs']} run{'s' if made['runs'] > 1 else ''}"
     click.echo(f"{out}: {made['periods']} periods of {runs} on {made['scenario']}")
-
-
-def _echo_json(value: object) -> None:
-    from netsim.files import to_json
-
-    click.echo(to_json(value), nl=False)

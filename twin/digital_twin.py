@@ -7,21 +7,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from netsim.scenario import Scenario
 from rl.observation import Encoder
 from rl.replay import Arrays
+from rl.settings import Settings
 from twin.experience import Experience, Floats
-from twin.models.outcome import Objective, Outcome, OutcomeConfig, OutcomeModel, fit_outcome_model
+from twin.models.outcome import Objective, OutcomeConfig, OutcomeModel
+from twin.models.outcome_fit import fit_outcome_model
 from twin.models.state import StateConfig, StateModel, fit_state_model, state_model_from_arrays
 
 
-class TwinConfig(BaseModel):
+class TwinConfig(Settings):
     """What a twin consists of and how it is fitted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     state: StateConfig = StateConfig()
     outcome: OutcomeConfig = OutcomeConfig()
@@ -100,9 +99,10 @@ class DigitalTwin:
         )
         return cls(config, encoder, states, outcomes, Starts.of(experience, config.state.context))
 
-    def predict(self, states: Floats, shares: Floats) -> Outcome:
-        """What B allocations bring in B states, both of shape ``(B, N)``."""
-        return self.outcomes.predict(torch.from_numpy(states), torch.from_numpy(shares))
+    @property
+    def gradient_steps(self) -> int:
+        """Those of the fits of both models."""
+        return sum(model.fitted.steps for model in (self.states, self.outcomes) if model.fitted is not None)
 
     # -- keeping -----------------------------------------------------------------------------------------------------
 

@@ -23,13 +23,14 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.linalg import toeplitz
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from netsim.errors import InputError, RunError
 from rl.replay import Arrays
+from rl.settings import Settings
 
 FloatArray = NDArray[np.float64]
 NORMAL = NormalDist()
@@ -42,10 +43,8 @@ NODES = 256
 DIRECTIONS: tuple[Literal["up", "down"], ...] = ("up", "down")
 
 
-class DriftConfig(BaseModel):
+class DriftConfig(Settings):
     """What counts as a change, and how often one may be reported that is none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     periods_between_false_alarms: Annotated[float, Field(ge=20, le=1e7)] = 10_000.0
     """Mean, over all channels and both directions together, while the network does not change."""

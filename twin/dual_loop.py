@@ -4,9 +4,7 @@
 generator that yields the allocation of the next period and is sent the report of it.
 """
 
-import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping
 from dataclasses import astuple, dataclass, replace
 from typing import Any, ClassVar
 
@@ -20,12 +18,12 @@ from rl import draws
 from rl.agents import AgentConfig, Task, make_agent
 from rl.loops import Groups, Reader
 from rl.replay import Floats
-from rl.reward import Thresholds
 from twin.digital_twin import DigitalTwin
 from twin.experience import Log
 from twin.loop_config import DualLoopConfig
-from twin.practice import AsPredicted, Practice
+from twin.practice import Practice, imagined_task
 from twin.synchronisation import Watch
+from twin.timing import CpuTimes
 
 SECOND = "second agent"
 """Keeps the draws of the agent that practises apart from those of the one that controls."""
@@ -63,28 +61,23 @@ class DualLoop:
         self._scenario, self._task, self.settings = scenario, task, settings
         self.agent = make_agent(agent, _rewarded(task, settings.real_threshold), config, device)
         # Line 1: theta_2 = theta_1.
-        self.second = make_agent(agent, self._imagined_task(), config, device, SECOND)
+        imagined = imagined_task(_rewarded(task, settings.twin_threshold), settings)
+        self.second = make_agent(agent, imagined, config, device, SECOND)
         self.second.empower(self.agent.parameters.flat, keep=0.0)
         self.twin: DigitalTwin | None = None
         self.interactions = 0
         self.loss: float | None = None
-        self._log = Log(task.n_slices)
+        self._log = Log(task.n_slices, settings.memory)
         self._watch = Watch(settings.drift) if settings.refit == "drift" else None
         self._place = Place()
         self._spent = {"imagined_transitions": 0, "twin_fits": 0, "twin_gradient_steps": 0, "alarms": 0}
-        self._seconds = {"twin_fit": 0.0, "practice": 0.0}
+        self._times = CpuTimes("twin_fit", "practice")
         self._exploring = draws.Uniforms(task.seed, draws.EXPLORATION, 2)
         self._shares = task.shares()
         self._state: Floats = np.zeros(task.n_slices, np.float32)
         self._playing: Play | None = None
         self._decided: tuple[int, ...] = ()
         self._asked = False
-
-    def _imagined_task(self) -> Task:
-        """What agent 2 is rewarded by: as agent 1, by the final threshold, or as the twin says."""
-        if self.settings.twin.outcome.target == "reward":
-            return replace(self._task, thresholds=AsPredicted())
-        return _rewarded(self._task, self.settings.twin_threshold)
 
     # -- a controller ------------------------------------------------------------------------------------------------
 
@@ -175,10 +168,10 @@ class DualLoop:
     def _fit_twin(self) -> None:
         """Line 4: fit the twin to what was recorded (eq. 7)."""
         settings, place = self.settings, self._place
-        experience = self._log.experience().last(settings.memory)
+        experience = self._log.experience()
         thresholds = _rewarded(self._task, settings.twin_threshold).thresholds
         rewards = thresholds.reward(experience.utility, self.interactions)
-        with self._timed("twin_fit"):
+        with self._times.of("twin_fit"):
             self.twin = DigitalTwin.fit(
                 experience,
                 self._scenario,
@@ -189,9 +182,7 @@ class DualLoop:
                 rewards,
                 self.twin if settings.warm else None,
             )
-        for fitted in (self.twin.states.fitted, self.twin.outcomes.fitted):
-            assert fitted is not None
-            self._spent["twin_gradient_steps"] += fitted.steps
+        self._spent["twin_gradient_steps"] += self.twin.gradient_steps
         self._spent["twin_fits"] += 1
         if self._watch is not None:
             self._watch.begin(self.twin, experience)
@@ -202,7 +193,7 @@ class DualLoop:
         if not self.settings.keep_imagined:
             self.second.memory.forget()
         whose = f"iteration {self._place.iteration}"
-        with self._timed("practice"):
+        with self._times.of("practice"):
             practice = Practice(self.twin, self.second, self.settings, self._shares, self.interactions, whose)
             practice.run()
         self._spent["imagined_transitions"] += practice.imagined
@@ -212,12 +203,6 @@ class DualLoop:
         """M; where there is no twin, at first or after a change, it may be another number."""
         first = self.settings.first_collect
         return self.settings.collect if self.twin is not None or first is None else first
-
-    @contextmanager
-    def _timed(self, what: str) -> Iterator[None]:
-        began = time.process_time()
-        yield
-        self._seconds[what] += time.process_time() - began
 
     # -- what a training asks of a loop ------------------------------------------------------------------------------
 
@@ -237,7 +222,7 @@ class DualLoop:
 
     def seconds(self) -> dict[str, float]:
         """Process time of fitting twins and of practising in them."""
-        return dict(self._seconds)
+        return self._times.to_dict()
 
     def to_groups(self) -> Groups:
         """Both agents and memories, what was recorded, the twin, and where the algorithm stands."""
@@ -276,4 +261,4 @@ def _rewarded(task: Task, threshold: str) -> Task:
     """The task with the reward's threshold as it grows, or at its final value from the start."""
     if threshold == "growing":
         return task
-    return replace(task, thresholds=Thresholds(task.thresholds.gmax, task.thresholds.gmax, 0.0))
+    return replace(task, thresholds=task.thresholds.settled)

@@ -1,6 +1,7 @@
 """What a twin learns from: transitions of a history, in the states that agents see."""
 
-from dataclasses import dataclass, fields
+from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -72,14 +73,6 @@ class Experience:
             begins=np.concatenate([[True], before[1:] != before[:-1] + 1]),
         )
 
-    def last(self, count: int) -> "Experience":
-        """The newest ``count`` transitions, or all if there are fewer."""
-        rows = slice(max(0, len(self) - count), None)
-        kept = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
-        kept["begins"] = kept["begins"].copy()
-        kept["begins"][:1] = True
-        return Experience(**kept)
-
     def contexts(self, length: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """For each transition the ``length`` transitions up to it, itself last: rows, and which of them are there.
 
@@ -96,10 +89,10 @@ _OF_REPORT = ("ssr", "backlog_packets", "backlog_bits", "latency_mean_ms", "se_c
 
 
 class Log:
-    """Transitions of one network in order, as they come in."""
+    """The newest ``capacity`` transitions of one network in order, as they come in."""
 
-    def __init__(self, n_slices: int) -> None:
-        self._rows: list[tuple[Floats, Floats, Floats, list[NDArray[np.float64]]]] = []
+    def __init__(self, n_slices: int, capacity: int) -> None:
+        self._rows: deque[tuple[Floats, Floats, Floats, list[NDArray[np.float64]]]] = deque(maxlen=capacity)
         self._n = n_slices
 
     def __len__(self) -> int:
@@ -112,10 +105,11 @@ class Log:
 
     def keep(self, count: int) -> None:
         """Forget all but the newest ``count``."""
-        self._rows = self._rows[len(self._rows) - min(count, len(self._rows)) :]
+        while len(self._rows) > count:
+            self._rows.popleft()
 
     def experience(self) -> Experience:
-        """All transitions."""
+        """All transitions that are kept."""
         return Experience(**self.to_arrays())
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -134,4 +128,5 @@ class Log:
         """Become what :meth:`to_arrays` gave."""
         outcomes = [[arrays[name][i] for name in _OF_REPORT] for i in range(len(arrays["states"]))]
         three = (arrays["states"], arrays["shares"], arrays["next_states"])
-        self._rows = [(*row, outcome) for *row, outcome in zip(*three, outcomes, strict=True)]
+        self._rows.clear()
+        self._rows.extend((*row, outcome) for *row, outcome in zip(*three, outcomes, strict=True))

@@ -51,11 +51,6 @@ class Calibration:
         """That of the 50 % intervals."""
         return self.coverage[4]
 
-    @property
-    def ninety(self) -> Figure:
-        """That of the 90 % intervals."""
-        return self.coverage[8]
-
     def to_dict(self) -> dict[str, Any]:
         """As plain values, by what intervals should hold."""
         return {f"{level:.1f}": figure.to_dict() for level, figure in zip(WITHIN, self.coverage, strict=True)}

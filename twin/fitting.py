@@ -8,24 +8,21 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from netsim.errors import RunError
 from rl import draws
 from rl.networks import Parameters
 from rl.optimiser import Adam
+from rl.settings import Settings, Whole
 
 BATCHES, WEIGHTS = "twin-batches", "twin-weights"
 """Purposes of random draws."""
 
-Whole = Annotated[int, Field(ge=1)]
 
-
-class FitConfig(BaseModel):
+class FitConfig(Settings):
     """How a network of a twin is fitted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     steps: Whole = 2000
     """Gradient steps at most."""

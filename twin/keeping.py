@@ -4,16 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
-
 from netsim.errors import InputError, RunError
 from netsim.scenario import Scenario
 from netsim.seals import MANIFEST, Kind, all_written, intact
-from rl.checkpoints import Checkpoints
+from rl.checkpoints import Checkpoints, read_arrays, write_arrays
 from rl.observation import Encoder
-from rl.policy import trained
+from rl.policy import scenario_of, trained
 from rl.replay import Arrays
 from twin.digital_twin import DigitalTwin, TwinConfig
 
@@ -33,8 +29,7 @@ def keep(folder: Path, twin: DigitalTwin, scenario: Scenario, about: Mapping[str
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise InputError(f"{folder} is not empty; give another --out")
-        arrays = {name: np.ascontiguousarray(array) for name, array in twin.to_arrays().items()}  # else they scramble
-        save_file(arrays, folder / WEIGHTS)
+        write_arrays(folder / WEIGHTS, twin.to_arrays())
         content = {
             "scenario": scenario.to_dict(),
             "scenario_hash": scenario.hash,
@@ -65,14 +60,9 @@ def twin_of(folder: Path) -> tuple[DigitalTwin, Scenario]:
     path = folder / WEIGHTS
     if not intact(path, content["files"][WEIGHTS]):
         raise RunError(f"{path} is missing, or not the file that was written; {KIND.remedy}")
-    where = content["folder"]
-    scenario = Scenario.from_dict(content["scenario"], Path(where) if where else None)
+    scenario = scenario_of(content)
     config, encoder = TwinConfig.model_validate(content["config"]), Encoder(tuple(content["encoder"]))
-    try:
-        arrays = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"{path} cannot be read: {error}") from None
-    return _made(config, scenario, encoder, arrays, folder), scenario
+    return _made(config, scenario, encoder, read_arrays(path), folder), scenario
 
 
 def load_twin(folder: Path, scenario: Scenario) -> DigitalTwin:

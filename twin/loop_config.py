@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from rl.settings import Settings, Whole
 from twin.digital_twin import TwinConfig
 from twin.drift import DriftConfig
 
-Whole = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 LITERAL: dict[str, Any] = {
@@ -38,10 +38,8 @@ LITERAL: dict[str, Any] = {
 threshold, greedy practice, and weights averaged half and half."""
 
 
-class PracticeConfig(BaseModel):
+class PracticeConfig(Settings):
     """Settings of lines 4 to 12: a twin, an agent's practice in it, and what becomes of that."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     preset: Literal["recommended", "literal"] = "recommended"
     """What the settings that are not given are: the defaults below, or the paper's, as it is written."""

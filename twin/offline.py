@@ -8,9 +8,7 @@ The twin is fitted to the recorded transitions (eq. 7), agent 2 practises in it 
 whose second term keeps it from what single transitions would have it believe of allocations that were hardly tried.
 """
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,7 +32,8 @@ from twin.dual_loop import SECOND
 from twin.experience import Experience
 from twin.history import History
 from twin.loop_config import PracticeConfig
-from twin.practice import AsPredicted, Practice
+from twin.practice import Practice, imagined_task
+from twin.timing import CpuTimes
 
 LOOP = "dt"
 """The end of an agent's name that asks for a twin."""
@@ -98,19 +97,17 @@ class TwinPrior:
         assert isinstance(request.loop, OfflineTwinConfig)
         self.settings: OfflineTwinConfig = request.loop
         self._scenario, self._task, self._experience = request.scenario, task, experience
-        imagined = task
-        if self.settings.twin.outcome.target == "reward":
-            imagined = Task(task.units, task.encoder, AsPredicted(), task.seed)
+        imagined = imagined_task(task, self.settings)
         self.second = make_agent(parted(request.agent)[0], imagined, request.config, request.device, SECOND)
         self.twin: DigitalTwin | None = None
         self._spent = {"imagined_transitions": 0, "twin_gradient_steps": 0}
-        self._seconds = {"twin_fit": 0.0, "practice": 0.0}
+        self._times = CpuTimes("twin_fit", "practice")
 
     def give(self, agent: Agent) -> None:
         """Fit the twin, let agent 2 practise in it, empower the agent (lines 4 to 12), and pull it from then on."""
         self.second.empower(agent.parameters.flat, keep=0.0)
         rewards = self._task.thresholds.reward(self._experience.utility, 0)
-        with self._timed("twin_fit"):
+        with self._times.of("twin_fit"):
             self.twin = DigitalTwin.fit(
                 self._experience,
                 self._scenario,
@@ -120,10 +117,8 @@ class TwinPrior:
                 WHOSE,
                 rewards,
             )
-        for fitted in (self.twin.states.fitted, self.twin.outcomes.fitted):
-            assert fitted is not None
-            self._spent["twin_gradient_steps"] += fitted.steps
-        with self._timed("practice"):
+        self._spent["twin_gradient_steps"] += self.twin.gradient_steps
+        with self._times.of("practice"):
             practice = Practice(self.twin, self.second, self.settings, self._task.shares(), 0, WHOSE)
             practice.run()
         self._spent["imagined_transitions"] = practice.imagined
@@ -133,12 +128,6 @@ class TwinPrior:
     @property
     def _anchor(self) -> Tensor:
         return self.second.parameters.flat
-
-    @contextmanager
-    def _timed(self, what: str) -> Iterator[None]:
-        began = time.process_time()
-        yield
-        self._seconds[what] += time.process_time() - began
 
     # -- what a training asks of a prior -----------------------------------------------------------------------------
 
@@ -153,7 +142,7 @@ class TwinPrior:
 
     def seconds(self) -> dict[str, float]:
         """Process time of fitting the twin and of practising in it."""
-        return dict(self._seconds)
+        return self._times.to_dict()
 
     def to_groups(self) -> Groups:
         """Agent 2, the twin, and what was spent."""

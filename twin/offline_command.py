@@ -5,14 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rl.options import COUNT, FIRST_SEED, SEEDS, echo_json, notice
+
 if TYPE_CHECKING:
     from rl.offline_request import OfflineConfig, OfflineRequest
     from twin.offline import DataSet
-
-SEEDS = click.IntRange(0, (1 << 62) - 1)
-COUNT = click.IntRange(1, 10**9)
-FIRST_SEED = 1_000_000
-"""Of the seeds on which policies are compared, as `netsim evaluate` has it."""
 
 
 @click.command()
@@ -81,11 +78,9 @@ def offline(
     request = _request(found, agent, hyper, settings, pulled, seed, device)
     prior = prior_of(found, request)
     with progress_bar(hidden=quiet or as_json, what="epochs") as progress:
-        summary = learn_offline(
-            request, out, prior=prior, resume=resume, force=force, progress=progress, notice=_notice
-        )
+        summary = learn_offline(request, out, prior=prior, resume=resume, force=force, progress=progress, notice=notice)
     if as_json:
-        _echo_json(summary)
+        echo_json(summary)
     elif not quiet:
         print_offline(summary, out)
 
@@ -139,6 +134,7 @@ def ope(
     square error, rank correlation and regret over the policies say which of the two to believe.
     """
     from netsim.console import progress_bar
+    from rl.greedy import HeldOutSeeds
     from rl.networks import single_thread
     from rl.settings import settings_of
     from twin.console import print_ope
@@ -147,20 +143,10 @@ def ope(
 
     single_thread()
     config = settings_of("ope", OpeConfig, settings)
-    played = {"periods": periods, "first_seed": FIRST_SEED, "seeds": seeds}
+    held_out = HeldOutSeeds(periods, FIRST_SEED, seeds)
     with progress_bar(hidden=quiet or as_json, what="policies") as progress:
-        shown = evaluated(DataSet.read([data], folder), run_dirs, config, seed, **played, progress=progress)
+        shown = evaluated(DataSet.read([data], folder), run_dirs, config, seed, held_out, progress)
     if as_json:
-        _echo_json(shown)
+        echo_json(shown)
     elif not quiet:
         print_ope(shown)
-
-
-def _notice(text: str) -> None:
-    click.echo(f"netsim: {text}", err=True)
-
-
-def _echo_json(value: object) -> None:
-    from netsim.files import to_json
-
-    click.echo(to_json(value), nl=False)

@@ -11,28 +11,26 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from netsim.errors import InputError
 from netsim.scenario import Scenario
 from netsim.statistics import rank_correlation
 from rl.agents import Agent
 from rl.fitted_q import FittedQConfig, fitted_utility
-from rl.greedy import GreedyEvaluation, mean_over_seeds
+from rl.greedy import HeldOutSeeds, mean_over_seeds
 from rl.policy import load_agent, trained
+from rl.settings import Settings, Whole
 from twin.digital_twin import DigitalTwin, TwinConfig
 from twin.imagination import Rollouts
 from twin.offline import DataSet
 
 WHOSE = "off-policy evaluation"
 WAYS = ("fitted_q", "twin")
-Whole = Annotated[int, Field(ge=1)]
 
 
-class OpeConfig(BaseModel):
+class OpeConfig(Settings):
     """How policies are evaluated from data."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rollouts: Annotated[int, Field(ge=1, le=65_536)] = 256
     """Roll-outs of the twin at once."""
@@ -49,10 +47,7 @@ def evaluated(
     folders: Sequence[Path],
     config: OpeConfig,
     seed: int,
-    *,
-    periods: int,
-    first_seed: int,
-    seeds: int,
+    held_out: HeldOutSeeds,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """What the data say of the policies in some folders, and the errors of that, as plain values.
@@ -61,7 +56,7 @@ def evaluated(
     ----------
     seed
         Of both ways.
-    periods, first_seed, seeds
+    held_out
         What is played on the simulator.
 
     Raises
@@ -71,7 +66,7 @@ def evaluated(
     """
     policies = [_policy(folder, data.scenario) for folder in folders]
     twin = DigitalTwin.fit(data.experience, data.scenario, data.encoder, config.twin, seed, WHOSE)
-    truth = GreedyEvaluation(data.scenario, range(first_seed, first_seed + seeds), periods)
+    truth = held_out.evaluation(data.scenario)
     rows = []
     for done, (folder, (request, policy)) in enumerate(zip(folders, policies, strict=True)):
         rows.append(
@@ -90,8 +85,7 @@ def evaluated(
         "scenario": data.scenario.name,
         "scenario_hash": data.scenario.hash,
         "data": data.recorded.to_dict(),
-        "periods": periods,
-        "seeds": [first_seed, first_seed + seeds - 1],
+        **held_out.to_dict(),
         "policies": rows,
         "errors": {way: errors(rows, way) for way in WAYS},
     }

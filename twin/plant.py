@@ -24,6 +24,11 @@ from twin.models.outcome import Objective, Outcome
 
 CHANCES = "twin-plant"
 """Purpose of random draws."""
+UNKNOWN = ("latency_p50_ms", "latency_p99_ms", "latency_max_ms")
+NOTHING = (
+    "slow", "dropped", "offered_bits", "carried_bits", "discarded_bits", "prb_slots_granted", "prb_slots_used",
+)  # fmt: skip
+"""Columns of a report that a twin knows nothing of: NaN, and 0."""
 
 
 class _Past:
@@ -136,52 +141,45 @@ class LearnedPlant:
         return outcome, float(utility), drawn[0].clamp_min(0.0).numpy()
 
     def _report(self, units: tuple[int, ...], outcome: Outcome, utility: float, state: Floats) -> PeriodReport:
-        arrived = decoded(self._twin.encoder, state)
+        columns = self._columns(outcome, utility, decoded(self._twin.encoder, state))
+        for column in columns.values():
+            column.flags.writeable = False
+        self._pending = columns["pending"]
+        objective, se = self._twin.outcomes.objective, (float(outcome.se_capacity), float(outcome.se_carried))
+        weights = np.array(objective.weights)
+        return PeriodReport(
+            period=self._period,
+            time_s=(self._period + 1) * self.scenario.control.period_ns / 1e9,
+            slices=self.scenario.slice_names,
+            allocation=units,
+            utility=float(sla.utility(objective.alpha, se[objective.carried], weights, columns["ssr"])),
+            se_capacity=se[0],
+            se_carried=se[1],
+            **columns,
+        )
+
+    def _columns(self, outcome: Outcome, utility: float, arrived: IntArray) -> dict[str, NDArray[Any]]:
+        """What a report says of slices, each of shape ``(N,)``."""
         backlog = np.rint(outcome.backlog_packets[0].double().numpy()).astype(np.int64)
         pending = np.minimum(backlog, self._pending + arrived)
         resolved = self._pending + arrived - pending
-        objective = self._twin.outcomes.objective
         idle = resolved == 0
-        ssr = np.where(idle, 1.0, consistent(outcome, np.array([utility]), objective)[0])
-        latency_mean_ms = np.where(idle, np.nan, outcome.latency_mean_ms[0].double().numpy())
-        se = (float(outcome.se_capacity), float(outcome.se_carried))
+        ssr = np.where(idle, 1.0, consistent(outcome, np.array([utility]), self._twin.outcomes.objective)[0])
         satisfied = np.rint(resolved * ssr).astype(np.int64)
-        self._pending = pending
-        unknown, nothing = np.full(self._n, np.nan), np.zeros(self._n, np.int64)
-        columns: dict[str, NDArray[Any]] = {
+        return {
             "arrived": arrived,
             "satisfied": satisfied,
-            "slow": nothing,
             "late": resolved - satisfied,
-            "dropped": nothing,
             "pending": pending,
             "ssr": ssr,
             "idle": idle,
             "backlog_packets": backlog,
             "backlog_bits": np.rint(outcome.backlog_bits[0].double().numpy()).astype(np.int64),
             "departed": resolved,
-            "latency_mean_ms": latency_mean_ms,
-            "latency_p50_ms": unknown,
-            "latency_p99_ms": unknown,
-            "latency_max_ms": unknown,
-            "offered_bits": nothing,
-            "carried_bits": nothing,
-            "discarded_bits": nothing,
-            "prb_slots_granted": nothing,
-            "prb_slots_used": nothing,
+            "latency_mean_ms": np.where(idle, np.nan, outcome.latency_mean_ms[0].double().numpy()),
+            **dict.fromkeys(UNKNOWN, np.full(self._n, np.nan)),
+            **dict.fromkeys(NOTHING, np.zeros(self._n, np.int64)),
         }
-        for column in columns.values():
-            column.flags.writeable = False
-        return PeriodReport(
-            period=self._period,
-            time_s=(self._period + 1) * self.scenario.control.period_ns / 1e9,
-            slices=self.scenario.slice_names,
-            allocation=units,
-            utility=float(sla.utility(objective.alpha, se[objective.carried], np.array(objective.weights), ssr)),
-            se_capacity=se[0],
-            se_carried=se[1],
-            **columns,
-        )
 
 
 def consistent(outcome: Outcome, utilities: NDArray[np.float64], objective: Objective) -> NDArray[np.float64]:

@@ -1,12 +1,13 @@
 """Lines 5 to 11 of Algorithm 1: an agent learns in a twin."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rl import draws
-from rl.agents import Agent
+from rl.agents import Agent, Task
 from rl.replay import Floats, Transitions
 from rl.reward import Thresholds
 from twin.digital_twin import DigitalTwin
@@ -26,6 +27,11 @@ class AsPredicted(Thresholds):
     def reward(self, utility: ArrayLike, step: int) -> NDArray[np.float64]:
         """What was predicted."""
         return np.asarray(utility, np.float64)
+
+
+def imagined_task(task: Task, settings: PracticeConfig) -> Task:
+    """The task of an agent that practises: rewarded by U, or as the twin says where rewards are what it predicts."""
+    return replace(task, thresholds=AsPredicted()) if settings.twin.outcome.target == "reward" else task
 
 
 class Practice:
@@ -77,13 +83,13 @@ class Practice:
         rollouts = Rollouts(
             self._twin, settings.rollouts, settings.horizon, agent.task.seed, self._whose, sampled=settings.sampled
         )
-        updates = 0
-        while updates < settings.practice_updates:
+        been_due = 0
+        while been_due < settings.practice_updates:
             self._imagine(rollouts)
             due = min(self.imagined // settings.imagined_per_update, settings.practice_updates)
-            for _ in range(due - updates):
+            for _ in range(due - been_due):
                 agent.update(self._step)
-            updates = due
+            been_due = due
 
     def _imagine(self, rollouts: Rollouts) -> None:
         """One period of all roll-outs, remembered (lines 7 to 10)."""

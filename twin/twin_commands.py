@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from rl.options import SEEDS, echo_json
+
 
 @click.group()
 def twin() -> None:
@@ -13,7 +15,7 @@ def twin() -> None:
 @twin.command()
 @click.argument("data", nargs=-1, required=True, metavar="DATASET...", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The twin's folder.")
-@click.option("--seed", type=click.IntRange(0, (1 << 62) - 1), default=0, show_default=True, metavar="S")
+@click.option("--seed", type=SEEDS, default=0, show_default=True, metavar="S")
 @click.option("--setting", "settings", multiple=True, metavar="KEY=VALUE", help="As in outcome.members=5.")
 @click.option("--folder", type=click.Path(path_type=Path), metavar="DIR", help="Where the scenario's files are.")
 @click.option("--json", "as_json", is_flag=True, help="Print how the fit went as JSON.")
@@ -24,7 +26,6 @@ def fit(
 
     Any controller and agent then plays on it: `netsim evaluate fixed:3,70,27 --scenario table1 --plant twin:DIR`.
     """
-    from netsim.files import to_json
     from rl.networks import single_thread
     from rl.observation import Encoder
     from rl.settings import settings_of
@@ -47,7 +48,7 @@ def fit(
     }
     keep(out, made, scenario, about)
     if as_json:
-        click.echo(to_json(about), nl=False)
+        echo_json(about)
     else:
         click.echo(f"{out}: a twin of {scenario.name}, fitted to {len(experience)} transitions")
 
@@ -55,7 +56,7 @@ def fit(
 @twin.command()
 @click.argument("run_dir", metavar="RUN_DIR", type=click.Path(path_type=Path))
 @click.option("--seeds", type=click.IntRange(1, 1000), default=10, show_default=True, metavar="N", help="Held out.")
-@click.option("--seed", type=click.IntRange(0, (1 << 62) - 1), metavar="S", help="The first; else far from all others.")
+@click.option("--seed", type=SEEDS, metavar="S", help="The first; else far from all others.")
 @click.option("--periods", type=click.IntRange(2, 10**6), default=200, show_default=True, metavar="N", help="A seed.")
 @click.option(
     "--held-periods",
@@ -86,7 +87,6 @@ def fidelity(
     """
     from netsim.beststatic import best_static
     from netsim.console import progress_bar
-    from netsim.files import to_json
     from rl.figures import keep
     from rl.networks import single_thread
     from twin.console import print_fidelity
@@ -108,6 +108,6 @@ def fidelity(
     if out is not None:
         keep(out, "fidelity", found.to_dict(), drawings(found), force=True)
     if as_json:
-        click.echo(to_json(found.to_dict()), nl=False)
+        echo_json(found.to_dict())
     else:
         print_fidelity(found)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rl.options import COUNT, echo_json
+
 if TYPE_CHECKING:
     from netsim.scenario import Scenario
     from twin.whatif import Continuing
-
-COUNT = click.IntRange(1, 10**9)
 
 
 @click.command()
@@ -40,7 +40,6 @@ def whatif(
     """
     if (allocation is None) == (controller is None):
         raise click.UsageError("give either --allocation UNITS or --controller NAME")
-    from netsim.files import to_json
     from twin.console import print_what_if
     from twin.whatif import what_if
 
@@ -48,7 +47,7 @@ def whatif(
     plant = None if twin_dir is None else _twin(twin_dir)
     found = what_if(run_dir, chosen, at=at, periods=periods, twin=plant, files=folder)
     if as_json:
-        click.echo(to_json(found.to_dict()), nl=False)
+        echo_json(found.to_dict())
     else:
         print_what_if(found)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike
 
 from netsim.drawing import COLOURS, DASHES, MARKERS
@@ -27,6 +27,8 @@ GAP_IN = 0.1
 LONGEST_NAME, UPRIGHT_CHARS = 28, 3
 LINE_CHARS, KEY_CHARS = 72, 7
 """What a line of the legend holds, and what the key beside a name takes of it."""
+WHOLE = 5
+"""Ticks of a longer axis are whole numbers."""
 LARGE = 10_000
 """From here on ticks are in thousands or millions."""
 MANY = 300
@@ -152,6 +154,8 @@ def _columns(names: Iterable[str]) -> int:
 def _plainly(axis: "Axis", *, logarithmic: bool) -> None:
     """Plain numbers, for no mathematical text is set here; large ones in thousands or millions."""
     low, high = axis.get_data_interval()
+    if not logarithmic and high - low >= WHOLE:
+        axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     if not logarithmic and high < LARGE:
         axis.axes.ticklabel_format(axis=axis.axis_name, style="plain", useOffset=False)  # type: ignore[attr-defined]
     else:
@@ -191,8 +195,21 @@ def _line(axes: "Axes", line: Line, place: int) -> Any:
         band = axes.fill_between(line.x, line.low, line.high, color=colour, alpha=alpha, linewidth=0, step=step)
         if line.form == "band":
             return band
-    [drawn] = axes.plot(line.x, line.y, color=colour, linestyle=dashes, drawstyle="steps-post" if step else "default")
+    alone = lone_points(line.y)
+    marker: dict[str, Any] = {"marker": MARKERS[0], "markevery": alone, "markersize": 2.5} if alone else {}
+    form = "steps-post" if step else "default"
+    [drawn] = axes.plot(line.x, line.y, color=colour, linestyle=dashes, drawstyle=form, **marker)
     return drawn
+
+
+def lone_points(values: ArrayLike) -> list[int]:
+    """Places of values that have none beside them, so that no line is drawn to them.
+
+    >>> lone_points([1.0, 2.0, float("nan"), 3.0])
+    [3]
+    """
+    there = np.pad(np.isfinite(np.asarray(values, np.float64)), 1)
+    return np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:]).tolist()
 
 
 def _level(axes: "Axes", level: Level) -> Any:

@@ -6,11 +6,9 @@ from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from netsim.console import WIDTH, number
+from netsim.console import number, safe, span, wide
 from netsim.faults import printable
 from netsim.studies.commands import with_folder, words_of
 from netsim.studies.engine import Progress, StudyFolder
@@ -33,19 +31,14 @@ def print_plan(plan: Plan, folder: StudyFolder | None, places: int) -> None:
 
 def print_outcome(found: Mapping[str, Any], folder: Path) -> None:
     """The tables of groups and claims."""
-    console = Console(highlight=False)
-    console.width = max(console.width, WIDTH)
+    console = wide()
     runs = found["runs"]
     console.print(f"{found['study']}: {runs['finished']} of {runs['planned']} runs finished")
     if found["measures"]:
         console.print(_numbers(found["measures"]))
     if found["claims"]:
         console.print(_claims(found["claims"]))
-    console.print(f"results: {_safe(str(folder))}")
-
-
-def _safe(text: str) -> str:
-    return escape(printable(text))
+    console.print(f"results: {safe(str(folder))}")
 
 
 def _numbers(measures: Mapping[str, Any]) -> Table:
@@ -53,7 +46,7 @@ def _numbers(measures: Mapping[str, Any]) -> Table:
     for measure, groups in measures.items():
         for group, each in groups.items():
             middle, ends = _middle(each)
-            table.add_row(_safe(measure), _safe(group), str(each["runs"]), middle, ends)
+            table.add_row(safe(measure), safe(group), str(each["runs"]), middle, ends)
     return table
 
 
@@ -62,17 +55,14 @@ def _middle(numbers: Mapping[str, Any]) -> tuple[str, str]:
     if "level" in numbers:
         reached = f"{numbers['reached']} of {numbers['runs']} reached {number(numbers['level'], 4)}"
         return f"{number(numbers['restricted_mean'], 0)} (restricted mean)", reached
-    low, high = numbers["ci95"] or (None, None)
-    return number(numbers["iqm"], 4), f"{number(low, 4)} .. {number(high, 4)}"
+    return number(numbers["iqm"], 4), span(numbers["ci95"], 4)
 
 
 def _claims(claims: Any) -> Table:
     table = Table("claim", "effect", "95 % interval", "pairs", "p", "verdict", box=SIMPLE_HEAD, pad_edge=False)
     for each in claims:
-        low, high = each["ci95"] or (None, None)
-        ends = f"{number(low, 4)} .. {number(high, 4)}"
-        cells = (number(each["effect"], 4), ends, str(each["pairs"]), f"{each['p']:.3g}", each["verdict"])
-        table.add_row(_safe(each["claim"]), *cells)
+        effect, ends = number(each["effect"], 4), span(each["ci95"], 4)
+        table.add_row(safe(each["claim"]), effect, ends, str(each["pairs"]), f"{each['p']:.3g}", each["verdict"])
     return table
 
 

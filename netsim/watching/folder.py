@@ -63,13 +63,8 @@ class Shown(Generic[T]):
         self._folder, self._make = folder, make
         self._renewing = threading.Lock()
         self._state: State | None = state_of(folder)
-        begin = time.monotonic()
         self.latest = make(folder)
-        self._due_s = self._next_look(begin)
-
-    def _next_look(self, begin: float) -> float:
-        now = time.monotonic()
-        return now + max(LOOK_EVERY_S, (now - begin) * (1 - SHARE) / SHARE)
+        self._due_s = time.monotonic() + LOOK_EVERY_S  # what the first one took went into imports
 
     @property
     def wait_s(self) -> float:
@@ -81,7 +76,7 @@ class Shown(Generic[T]):
         with self._renewing:
             if self.wait_s > 0.0:
                 return False
-            begin, state = time.monotonic(), state_of(self._folder)
+            begin, state = time.thread_time(), state_of(self._folder)
             try:
                 if state == self._state:
                     return False
@@ -91,7 +86,8 @@ class Shown(Generic[T]):
             except InputError:
                 return False
             finally:
-                self._due_s = self._next_look(begin)
+                took = time.thread_time() - begin
+                self._due_s = time.monotonic() + max(LOOK_EVERY_S, took * (1 - SHARE) / SHARE)
 
 
 def version_of(text: str) -> str:

@@ -1,5 +1,6 @@
 """What every agent is: a greedy policy, a memory, an update, and parameters in one flat vector."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
@@ -7,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from netsim import allocations
@@ -18,6 +19,7 @@ from rl.observation import Encoder
 from rl.optimiser import Adam
 from rl.replay import Arrays, Batch, Floats, Replay, Transitions
 from rl.reward import Thresholds
+from rl.settings import Settings, Whole
 
 Rate = Annotated[float, Field(gt=0, le=1)]
 Width = Annotated[int, Field(ge=1, le=65_536)]
@@ -28,10 +30,8 @@ TABLED = 100_000
 """Up to so many allocations are looked up in a table: working one out costs as much as scoring them all."""
 
 
-class AgentConfig(BaseModel):
+class AgentConfig(Settings):
     """Hyper-parameters that all agents have."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     discount: Annotated[float, Field(ge=0, lt=1)] = 0.8
     """lambda of eq. 10, per period."""
@@ -41,7 +41,7 @@ class AgentConfig(BaseModel):
     """Transitions in an update."""
     replay_capacity: Annotated[int, Field(ge=1, le=10_000_000)] = 50_000
     """Transitions kept."""
-    learning_starts: Annotated[int, Field(ge=1)] = 200
+    learning_starts: Whole = 200
     """Transitions seen before the first update."""
     target_rate: Rate = 0.01
     """How far the target network moves towards the learned one at each update."""
@@ -178,7 +178,7 @@ class Agent(Policy, Protocol):
         """Become what :meth:`to_arrays` gave."""
 
 
-class Learner:
+class Learner(ABC):
     """What the agents share: memory, sampling, rewards, and keeping tensors."""
 
     _adam: Adam
@@ -197,6 +197,18 @@ class Learner:
     def remember(self, state: Floats, action: int, utility: float, next_state: Floats) -> None:
         """Keep one transition."""
         self.memory.add(state, action, utility, next_state)
+
+    def update(self, step: int) -> float | None:
+        """One gradient step on remembered transitions, rewarded by the threshold of ``step``; the loss.
+
+        ``None`` as long as fewer than ``learning_starts`` transitions have been seen.
+        """
+        batch = self.sample(step)
+        return None if batch is None else self.learn(batch)
+
+    @abstractmethod
+    def learn(self, batch: Batch) -> float:
+        """One gradient step on the given transitions; the loss."""
 
     def sample(self, step: int) -> Batch | None:
         """A batch drawn with replacement from the memory; ``None`` while there is too little in it."""

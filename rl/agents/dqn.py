@@ -98,11 +98,6 @@ class Dqn(ValueLearner):
 
     # -- the same, quickly -------------------------------------------------------------------------------------------
 
-    def update(self, step: int) -> float | None:
-        """One gradient step on remembered transitions, rewarded by the threshold of ``step``; the loss."""
-        batch = self.sample(step)
-        return None if batch is None else self.learn(batch)
-
     @torch.no_grad()
     def learn(self, batch: Batch) -> float:
         """One gradient step of :meth:`loss`, of which only the chosen rows of the head are computed."""

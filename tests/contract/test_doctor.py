@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 import netsim
@@ -204,11 +205,13 @@ def test_the_simulator_and_learning_are_measured_beside_the_figures_of_the_readm
     assert f"to {of_learning.REFERENCE_UPDATE_MS} ms)" in (ROOT / "rl" / "README.md").read_text()
 
 
-def test_what_is_measured_of_learning_is_a_gradient_step(monkeypatch):
-    done = []
+def test_what_is_measured_of_learning_is_a_gradient_step_and_the_process_is_left_as_it_was(monkeypatch):
+    done, threads = [], torch.get_num_threads()
     monkeypatch.setattr(of_learning, "rate_per_s", lambda work: done.append(work()) or 1.0)
     of_learning.learning()
     assert done[0] > 0  # a loss, which there is none of before an agent learns
+    assert torch.get_num_threads() == threads
+    assert torch.tensor(5e-324, dtype=torch.float64) * 1 > 0  # denormal numbers are there
 
 
 def test_quick_measures_nothing():

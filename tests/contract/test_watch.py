@@ -203,13 +203,7 @@ def test_what_cannot_be_read_for_a_moment_leaves_what_was_shown(going, at_once):
 
 
 def test_looking_takes_a_tenth_of_a_core_at_most(going, monkeypatch):
-    class Clock:
-        now = 0.0
-
-        def monotonic(self):
-            return self.now
-
-    clock = Clock()
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now, thread_time=lambda: clock.now)
     monkeypatch.setattr(looking, "time", clock)
 
     def slowly(folder):
@@ -217,8 +211,11 @@ def test_looking_takes_a_tenth_of_a_core_at_most(going, monkeypatch):
         return clock.now
 
     shown = Shown(going.path, slowly)
-    assert shown.wait_s == pytest.approx(27.0)
+    clock.now += looking.LOOK_EVERY_S
     going.grow()
+    assert shown.renew()
+    assert shown.wait_s == pytest.approx(27.0)
+    going.end()
     clock.now += 26.0
     assert not shown.renew()
     clock.now += 1.0

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 import netsim
 from netsim.errors import InputError, RunError
 from rl.agents import AGENTS
-from rl.agents.gan_ddqn import generated
+from rl.agents.gan_networks import generated
 from rl.checkpoints import Checkpoints
 from rl.commands import evaluate, export
 from rl.offline import OfflineTraining, learn_offline

@@ -6,7 +6,8 @@ import torch
 
 from rl import networks
 from rl.agents import AGENTS, Agent, Task, make_agent
-from rl.agents.gan_ddqn import Critic, GanDdqn, generated
+from rl.agents.gan_ddqn import GanDdqn
+from rl.agents.gan_networks import Critic, generated
 from rl.networks import Parameters, best_actions, mlp_shapes
 from rl.observation import Encoder
 from rl.optimiser import EPSILON, Adam

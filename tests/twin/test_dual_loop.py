@@ -251,6 +251,23 @@ def test_a_period_that_another_controller_decided_is_not_its_own():
     assert recorded.begins.tolist() == [True, False] * 15
 
 
+def test_no_more_is_kept_than_a_twin_is_fitted_to():
+    """The newest 20 transitions; what came before them begins nowhere."""
+    loop, reports, kept = loop_around(memory=20), [], []
+
+    class Notes:
+        @netsim.hookimpl
+        def period_ended(self, report):
+            reports.append(report)
+            kept.append(len(loop._log))
+
+    netsim.run(TINY, loop, periods=60, seed=1, plugins=[Notes()])
+    recorded = loop._log.experience()
+    assert max(kept) == len(recorded) == 20
+    assert recorded.utility.tolist() == [report.utility for report in reports[-20:]]
+    assert recorded.begins.tolist() == [True] + [False] * 19
+
+
 # -- rewards and settings ----------------------------------------------------------------------------------------------
 
 

@@ -37,7 +37,8 @@ from twin.fidelity_figures import FIGURES, drawings
 from twin.heldout import BLOCKS, LaterOn
 from twin.history import History
 from twin.keeping import keep
-from twin.models.outcome import Objective, fit_outcome_model
+from twin.models.outcome import Objective
+from twin.models.outcome_fit import fit_outcome_model
 from twin.models.state import forecasts
 from twin.plant import LearnedPlant
 from twin.predicting import OfTwin

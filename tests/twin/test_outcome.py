@@ -10,7 +10,8 @@ from scipy import stats
 from netsim import sla
 from tests.twin.small import FIT, OBJECTIVE, SHARES, N, experience
 from twin.fitting import FitConfig
-from twin.models.outcome import OutcomeConfig, OutcomeModel, Spread, continuous_targets, fit_outcome_model
+from twin.models.outcome import OutcomeConfig, OutcomeModel, Spread
+from twin.models.outcome_fit import continuous_targets, fit_outcome_model
 
 POINT = {"members": 1, "head": "point", "structure": "joint"}
 
@@ -63,10 +64,10 @@ def test_the_utility_of_one_member_is_that_of_its_ssr_and_se(structure):
 def test_an_ensemble_is_the_mixture_of_its_members(structure):
     model = fit_outcome_model(known(), OBJECTIVE, config_of(structure=structure), 1)
     asked = questions()
-    members = model.members_utilities(*asked).double().numpy()
+    means, deviations = model.utilities_of(model.members_outputs(model.features(*asked)))
+    members, own = means.detach().double().numpy(), deviations.detach().double().numpy()
     found = model.utility(*asked)
     assert found.mean.double().numpy() == pytest.approx(members.mean(axis=0), rel=1e-6)
-    own = model.utilities_of(model._members(model.features(*asked)))[1].detach().double().numpy()
     expected = np.sqrt((own**2).mean(axis=0) + members.var(axis=0))
     assert found.deviation.double().numpy() == pytest.approx(expected, rel=1e-5)
 
@@ -128,7 +129,7 @@ def test_the_loss_of_a_point_head_is_cross_entropy_and_squared_errors():
     p, ssr = found.ssr.double().numpy()[tail], data.ssr[tail]
     entropy = -(ssr * np.log(p) + (1.0 - ssr) * np.log1p(-p)).mean()
     with torch.no_grad():
-        outputs = model._members(model.features(torch.from_numpy(data.states), torch.from_numpy(data.shares)))[0]
+        outputs = model.members_outputs(model.features(torch.from_numpy(data.states), torch.from_numpy(data.shares)))[0]
     scaled = continuous_targets(data)
     deviation = np.where(scaled.std(axis=0) > 0, scaled.std(axis=0), 1.0)
     errors = (scaled - scaled.mean(axis=0)) / deviation - outputs[:, N:-1].double().numpy()

@@ -80,7 +80,7 @@ def test_reports_cannot_be_changed():
 
 def test_ssr_make_the_utility_what_was_drawn_as_far_as_they_can():
     """What is missing is laid upon the slices by how uncertain they are; none leaves 0 .. 1."""
-    outcome = fitted_twin().predict(np.ones((1, 3), np.float32), np.array([[0.1, 0.6, 0.3]], np.float32))
+    outcome = fitted_twin().outcomes.predict(torch.ones(1, 3), torch.tensor([[0.1, 0.6, 0.3]]))
     outcome = outcome._replace(ssr=torch.tensor([[0.5, 0.9, 1.0]]))
     mean, objective = float(outcome.utility.mean), fitted_twin().outcomes.objective
     for missing in (-0.2, 0.0, 0.1):

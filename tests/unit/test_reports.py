@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from netsim.cli import netsim
 from netsim.errors import InputError
 from netsim.reports import NAME, page
 from netsim.reports.latency import bounds, distributions
@@ -14,6 +15,7 @@ from netsim.reports.run_data import RunData
 from netsim.reports.starvation import FEWEST_PACKETS, FULL, Scale, paying
 from netsim.reports.thinning import MOST_BINS, MOST_PERIODS, Bins
 from netsim.reports.worst_slice import starved
+from rl.records import clear
 from tests.unit.reported import SLICES, Seen, a_run, a_study, a_training, evaluated, interactions, rewrite, seen
 
 BAD = "<script>alert(1)</script>"
@@ -302,6 +304,30 @@ def test_a_study_shows_its_claims_and_figures(tmp_path):
     assert "0.125 to 0.375" in page.text
     assert [row["low"] for row in page.numbers("a-1.csv")] == ["0.2", "0.4"]
     assert [row["value"] for row in page.numbers("b-1.csv")] == ["0.5"]
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_writes_the_page_into_the_folder_and_rewrites_it(tmp_path, capsys):
+    study = a_study(tmp_path / "study")
+    for _ in range(2):
+        assert netsim.main(["report", str(study)], standalone_mode=False) is None
+        assert (study / NAME).read_text(encoding="utf-8") == page(study)
+    assert capsys.readouterr().out == f"{study / NAME}\n" * 2
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    study = a_study(tmp_path / "study")
+    with pytest.raises(InputError, match=r"--out FILE puts it elsewhere"):
+        netsim.main(["report", str(study), "--out", str(tmp_path / "no" / "x.html")], standalone_mode=False)
+
+
+def test_a_training_that_has_a_report_can_be_replaced(tmp_path):
+    folder = a_training(tmp_path / "training", interactions(10))
+    (folder / NAME).touch()
+    clear(folder, force=True)
+    assert not folder.exists()
 
 
 # -- what has no report ------------------------------------------------------------------------------------------------

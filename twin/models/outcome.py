@@ -13,27 +13,22 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
-from torch.nn import functional
 
 from netsim.scenario import Scenario
-from rl import draws
 from rl.agents.base import Width, arrays_into_tensors, tensors_to_arrays
 from rl.replay import Arrays
-from twin.experience import Experience
-from twin.fitting import FitConfig, FitReport, Scaling, draw_weights, fit, split
+from rl.settings import Settings
+from twin.fitting import FitConfig, FitReport, Scaling
 from twin.models.members import PER_SLICE, SE, Joint, Sliced
 
-BOOTSTRAP = "twin-bootstrap"
 LEAST_DEVIATION = 1e-3
 """Of a utility: the Gaussian head says no less, so that one period that was foreseen exactly decides nothing."""
 
 
-class OutcomeConfig(BaseModel):
+class OutcomeConfig(Settings):
     """How outcomes are predicted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     target: Literal["outcome", "reward"] = "outcome"
     """What is predicted: SSR, SE and with them U; or, as the paper writes, the reward alone."""
@@ -100,7 +95,7 @@ class Outcome(NamedTuple):
 
 
 class OutcomeModel:
-    """Predicts outcomes; see :func:`fit_outcome_model`."""
+    """Predicts outcomes; :mod:`twin.models.outcome_fit` fits it."""
 
     def __init__(self, config: OutcomeConfig, objective: Objective, n_slices: int) -> None:
         self.config, self.objective, self.n = config, objective, n_slices
@@ -132,7 +127,7 @@ class OutcomeModel:
         """State, share and logarithm of the share of each slice on comparable scales, shape ``(B, N, 3)``."""
         return torch.stack([self.inputs(states), 2.0 * shares - 0.6, shares.log() / 2.0 + 0.75], dim=-1)
 
-    def _members(self, features: Tensor) -> Tensor:
+    def members_outputs(self, features: Tensor) -> Tensor:
         """Outputs of all members for the same features, shape ``(E, B, outputs + 1)``."""
         outputs: Tensor = self.network(features.expand(self.config.members, -1, -1, -1))
         return outputs
@@ -141,12 +136,12 @@ class OutcomeModel:
     def predict(self, states: Tensor, shares: Tensor) -> Outcome:
         """Outcomes of B allocations in B states, both of shape ``(B, N)``."""
         x = self.features(states, shares)
-        outputs = self._members(x)
+        outputs = self.members_outputs(x)
         utility = self._spread_of(*self.utilities_of(outputs))
         if self.config.target == "reward":
             nothing = torch.full_like(states, math.nan)
             return Outcome(utility, nothing, nothing[:, 0], nothing[:, 0], nothing, nothing, nothing)
-        ssr, continuous = self._split(outputs)
+        ssr, continuous = self.parted(outputs)
         means = self.continuous.back(continuous).mean(dim=0)
         se, (packets, bits, latency) = means[:, :2], torch.chunk(means[:, 2:], 3, dim=1)
         # Backlog and latency are predicted as logarithms.
@@ -161,11 +156,6 @@ class OutcomeModel:
         return self._spread_of(*self.utilities_of(outputs))
 
     @torch.no_grad()
-    def members_utilities(self, states: Tensor, shares: Tensor) -> Tensor:
-        """Mean U as each member predicts it, shape ``(E, B)``."""
-        return self.utilities_of(self._members(self.features(states, shares)))[0]
-
-    @torch.no_grad()
     def sweep(self, states: Tensor, shares: Tensor) -> Spread:
         """U of every one of A allocations, shape ``(A, N)``, in each of B states, shape ``(B, N)``: both ``(B, A)``."""
         each = [self._spread_of(*self.utilities_of(outputs)) for outputs in self._of_all(states, shares)]
@@ -173,7 +163,7 @@ class OutcomeModel:
 
     def _of_all(self, states: Tensor, shares: Tensor) -> Iterator[Tensor]:
         if not isinstance(self.network, Sliced):
-            yield from (self._members(self.features(state.expand(len(shares), -1), shares)) for state in states)
+            yield from (self.members_outputs(self.features(state.expand(len(shares), -1), shares)) for state in states)
             return
         levels, which = torch.unique(shares, return_inverse=True)
         every = (len(states), len(levels), self.n)
@@ -195,7 +185,7 @@ class OutcomeModel:
         variance = (deviations**2).mean(dim=0) + means.var(dim=0, correction=0)
         return Spread(means.mean(dim=0), variance.sqrt())
 
-    def _split(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+    def parted(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of SSR, and what is predicted by squared error."""
         return outputs[..., : self.n], outputs[..., self.n : self.n + self._continuous]
 
@@ -249,144 +239,3 @@ class OutcomeModel:
         model.inputs = Scaling.from_arrays("inputs", arrays)
         model.continuous = Scaling.from_arrays("continuous", arrays)
         return model
-
-
-def fit_outcome_model(
-    experience: Experience,
-    objective: Objective,
-    config: OutcomeConfig,
-    seed: int,
-    whose: str = "",
-    rewards: NDArray[np.float64] | None = None,
-    warm: OutcomeModel | None = None,
-) -> OutcomeModel:
-    """An outcome model fitted to transitions.
-
-    Parameters
-    ----------
-    rewards
-        What is predicted where the configuration's target is the reward, shape ``(M,)``.
-    warm
-        A model to go on from, with its scaling.
-
-    Raises
-    ------
-    RunError
-        The loss is not finite.
-    """
-    model = OutcomeModel(config, objective, experience.states.shape[1])
-    fitting = _Fitting(model, experience, rewards, seed, whose)
-    if warm is None:
-        draw_weights(model.network, seed, f"outcome {whose}")
-        model.inputs, model.continuous = Scaling.of(experience.states), Scaling.of(fitting.targets)
-    else:
-        model.network.load_state_dict(warm.network.state_dict())
-        model.inputs, model.continuous = warm.inputs, warm.continuous
-    fitting.run()
-    return model
-
-
-class _Fitting:
-    """A fit while it goes on: the tensors of the transitions, and the losses."""
-
-    def __init__(
-        self,
-        model: OutcomeModel,
-        experience: Experience,
-        rewards: NDArray[np.float64] | None,
-        seed: int,
-        whose: str,
-    ) -> None:
-        self.model, self._seed, self._whose = model, seed, f"outcome {whose}"
-        self._states, self._shares = torch.from_numpy(experience.states), torch.from_numpy(experience.shares)
-        self._ssr = torch.from_numpy(experience.ssr)
-        predicted = experience.utility
-        if model.config.target == "reward":
-            if rewards is None:
-                raise ValueError("a model of rewards is fitted to rewards")
-            predicted = rewards
-            self.targets = rewards[:, None]
-        else:
-            self.targets = continuous_targets(experience)
-        self._utility = torch.tensor(predicted, dtype=torch.float32)
-        self._rows = split(len(experience), model.config.fit.held_out_share)
-        self._chosen = self._bootstrap()
-
-    def _bootstrap(self) -> NDArray[np.int64]:
-        """Which transitions each member may learn from, shape ``(E, rows)``; all, if there is one member."""
-        members, rows = self.model.config.members, self._rows
-        if members == 1:
-            return np.arange(rows)[None]
-        u = np.stack([draws.uniform(self._seed, BOOTSTRAP, member, rows, self._whose) for member in range(members)])
-        return (u * rows).astype(np.int64)
-
-    def run(self) -> None:
-        model = self.model
-        model.spread = self._utility.std(correction=0).clamp_min(LEAST_DEVIATION)
-        self._features = model.features(self._states, self._shares)
-        scaled = model.continuous(torch.tensor(self.targets, dtype=torch.float32))
-        self._scaled, self._known = scaled.nan_to_num(0.0), ~scaled.isnan()
-        tail = torch.arange(self._rows, len(self._utility)).expand(model.config.members, -1)
-        model.fitted = fit(
-            model.network,
-            lambda places: self._loss(torch.from_numpy(self._chosen[:, places])),
-            lambda: self._loss(tail),
-            self._rows,
-            model.config.fit,
-            self._seed,
-            self._whose,
-        )
-        self._calibrate()
-
-    def _loss(self, places: Tensor) -> Tensor:
-        """Of the transitions at ``places``, shape ``(E, B)``: those that each member learns from."""
-        model = self.model
-        outputs = model.network(self._features[places])
-        means, deviations = model.utilities_of(outputs)
-        if model.config.target == "reward":
-            loss = functional.mse_loss(outputs[..., 0], self._scaled[places][..., 0])
-        else:
-            ssr, continuous = model._split(outputs)
-            loss = functional.binary_cross_entropy_with_logits(ssr, self._ssr[places])
-            # A latency that is not there (no packet departed) teaches nothing.
-            squares = (continuous - self._scaled[places]).square() * self._known[places]
-            loss = loss + 0.25 * squares.mean()
-        if model.config.head == "gaussian":
-            # The mean is taught by what it is made of; its error here teaches the deviation alone.
-            errors = ((self._utility[places] - means.detach()) / deviations) ** 2
-            loss = loss + 0.1 * (0.5 * errors + deviations.log()).mean()
-        return loss
-
-    @torch.no_grad()
-    def _calibrate(self) -> None:
-        """Residuals of every transition that some members did not learn from, as those members predict it."""
-        model = self.model
-        outputs = model._members(self._features)
-        means, deviations = model.utilities_of(outputs)
-        unseen = np.ones(means.shape, bool)
-        for member, rows in enumerate(self._chosen):
-            unseen[member, rows] = False
-        weights = torch.from_numpy(unseen).float()
-        there = weights.sum(dim=0) > 0
-        means, deviations, weights = means[:, there], deviations[:, there], weights[:, there]
-        count, members = weights.sum(dim=0), len(means)
-        errors = self._utility[there] - (means * weights).sum(dim=0) / count
-        if model.config.head == "point":
-            model.spread = errors.square().mean().sqrt().clamp_min(LEAST_DEVIATION)
-            deviations = model.spread.expand_as(deviations)
-        noise = (deviations**2).mean(dim=0)
-        between = means.var(dim=0, correction=1) if members > 1 else torch.zeros_like(noise)
-        # Few members err more than all: k independent ones by noise + between / k. Without this, the intervals of the
-        # whole ensemble would be too wide.
-        errors = errors * ((noise + between / members) / (noise + between / count)).sqrt()
-        variance = noise + between * (1.0 - 1.0 / members)
-        model.residuals = (errors / variance.sqrt()).sort().values
-
-
-def continuous_targets(experience: Experience) -> NDArray[np.float64]:
-    """What is predicted by squared error: both SE, logarithms of backlogs and latency, shape ``(M, 2 + 3 N)``."""
-    logarithms = [
-        np.log1p(np.asarray(part, np.float64))
-        for part in (experience.backlog_packets, experience.backlog_bits, experience.latency_mean_ms)
-    ]
-    return np.column_stack([experience.se_capacity, experience.se_carried, *logarithms])

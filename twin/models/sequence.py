@@ -5,12 +5,13 @@ from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self
 
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from rl.agents.base import tensors_to_arrays
-from twin.fitting import FitConfig, FitReport, Scaling, Whole
+from rl.settings import Settings, Whole
+from twin.fitting import FitConfig, FitReport, Scaling
 from twin.models.lstm import Lstm, LstmSteps
 from twin.models.transformer import Transformer, TransformerSteps
 
@@ -22,10 +23,8 @@ AT_ONE = math.log(math.expm1(1.0 - FLOOR))
 """What makes a deviation 1 of an output 0."""
 
 
-class StateConfig(BaseModel):
+class StateConfig(Settings):
     """What a state model is and how it is fitted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["lstm", "transformer"] = "lstm"
     """The paper's LSTM, or a causal Transformer."""
