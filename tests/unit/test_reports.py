@@ -231,7 +231,7 @@ def test_a_run_that_has_just_begun_says_so(run, tmp_path):
         if path.name != "manifest.json":
             path.rename(path.with_name(f".{path.name}.partial"))
     page = seen(copy)
-    assert "Unfinished. The run has just begun" in page.text
+    assert "Unfinished. The run is going on, or was stopped, and no period of it can be read yet" in page.text
     assert "figure" not in page.names()
 
 
@@ -240,7 +240,7 @@ def test_a_run_that_was_stopped_is_shown_as_far_as_it_went(run, shown, tmp_path)
     rewrite(copy, lambda manifest: manifest.update(finished=False, files={}))
     (copy / "summary.json").unlink()
     stopped = seen(copy)
-    assert "Unfinished. 30 of 30 periods so far. The run was stopped" in stopped.text
+    assert "Unfinished. The run was stopped before its end; what follows covers the 30 of 30 periods" in stopped.text
     assert stopped.numbers("ssr.csv") == shown.numbers("ssr.csv")
 
 
