@@ -224,14 +224,14 @@ def test_a_folder_in_which_nothing_is_yet_has_a_page(tmp_path):
     assert "Nothing has been written here yet" in seen(tmp_path).text
 
 
-def test_a_run_of_which_nothing_can_be_read_yet_says_so(run, tmp_path):
+def test_a_run_that_has_just_begun_says_so(run, tmp_path):
     copy = copied(run, tmp_path)
     rewrite(copy, lambda manifest: manifest.update(finished=False, files={}))
     for path in copy.iterdir():
         if path.name != "manifest.json":
             path.rename(path.with_name(f".{path.name}.partial"))
     page = seen(copy)
-    assert "Unfinished. The run is going on" in page.text
+    assert "Unfinished. The run has just begun" in page.text
     assert "figure" not in page.names()
 
 
@@ -240,7 +240,7 @@ def test_a_run_that_was_stopped_is_shown_as_far_as_it_went(run, shown, tmp_path)
     rewrite(copy, lambda manifest: manifest.update(finished=False, files={}))
     (copy / "summary.json").unlink()
     stopped = seen(copy)
-    assert "Unfinished. The run was stopped" in stopped.text
+    assert "Unfinished. 30 of 30 periods so far. The run was stopped" in stopped.text
     assert stopped.numbers("ssr.csv") == shown.numbers("ssr.csv")
 
 
