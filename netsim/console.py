@@ -125,6 +125,15 @@ def number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def decimals(*values: float | None) -> int:
+    """How many decimals tell figures of one kind apart: four, or none where one of them is in the hundreds.
+
+    >>> decimals(0.1655, -0.0003, None), decimals(4160.0, 3866.7, 4450.0)
+    (4, 0)
+    """
+    return 0 if any(value is not None and abs(value) >= 100 for value in values) else 4
+
+
 def interval(figure: Mapping[str, Any], digits: int) -> str:
     """A figure with the half-width of its interval.
 

@@ -8,7 +8,7 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from netsim.console import number, safe, span, wide
+from netsim.console import decimals, number, safe, span, wide
 from netsim.faults import printable
 from netsim.studies.commands import with_folder, words_of
 from netsim.studies.engine import Progress, StudyFolder
@@ -61,7 +61,8 @@ def _middle(numbers: Mapping[str, Any]) -> tuple[str, str]:
 def _claims(claims: Any) -> Table:
     table = Table("claim", "effect", "95 % interval", "pairs", "p", "verdict", box=SIMPLE_HEAD, pad_edge=False)
     for each in claims:
-        effect, ends = number(each["effect"], 4), span(each["ci95"], 4)
+        digits = decimals(each["effect"], *(each["ci95"] or ()))
+        effect, ends = number(each["effect"], digits), span(each["ci95"], digits)
         table.add_row(safe(each["claim"]), effect, ends, str(each["pairs"]), f"{each['p']:.3g}", each["verdict"])
     return table
 

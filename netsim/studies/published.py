@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from netsim.console import number
+from netsim.console import decimals, number
 from netsim.errors import InputError
 from netsim.files import write_atomic
 from netsim.studies.outcome import FORMAT, NAME, VERSION
@@ -80,9 +80,10 @@ def _table(claims: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for each in claims:
         low, high = each["ci95"] or (None, None)
-        ends = f"{number(low, 4)} .. {number(high, 4)}"
+        digits = decimals(each["effect"], low, high)
+        ends = f"{number(low, digits)} .. {number(high, digits)}"
         name = each["claim"].replace("|", "\\|")
-        yield f"| {name} | {number(each['effect'], 4)} | {ends} | {each['pairs']} | {each['verdict']} |"
+        yield f"| {name} | {number(each['effect'], digits)} | {ends} | {each['pairs']} | {each['verdict']} |"
 
 
 def main(arguments: Sequence[str]) -> int:
