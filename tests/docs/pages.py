@@ -12,7 +12,11 @@ from tests.docs.blocks import Block, blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
-    [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "rl" / "README.md", ROOT / "twin" / "README.md"]
+    [
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "examples").rglob("*.md"),
+        *(ROOT / folder / "README.md" for folder in (".", "rl", "twin", "tests")),
+    ]
 )
 """All of them; `_build` has none, because no build is made there."""
 
