@@ -14,7 +14,7 @@ from rl.observation import Encoder
 from rl.replay import Arrays
 from rl.settings import Settings
 from twin.experience import Experience, Floats
-from twin.models.outcome import Objective, OutcomeConfig, OutcomeModel
+from twin.models.outcome import Objective, Outcome, OutcomeConfig, OutcomeModel
 from twin.models.outcome_fit import fit_outcome_model
 from twin.models.state import StateConfig, StateModel, fit_state_model, state_model_from_arrays
 
@@ -98,6 +98,10 @@ class DigitalTwin:
             experience, Objective.of(scenario), config.outcome, seed, whose, rewards, before[1]
         )
         return cls(config, encoder, states, outcomes, Starts.of(experience, config.state.context))
+
+    def predict(self, states: Floats, shares: Floats) -> Outcome:
+        """What B allocations bring in B states, both of shape ``(B, N)``."""
+        return self.outcomes.predict(torch.from_numpy(states), torch.from_numpy(shares))
 
     @property
     def gradient_steps(self) -> int:
