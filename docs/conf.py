@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "formulae",
     "generated",
+    "kept",
     "named",
 ]
 exclude_patterns = ["_build"]
