@@ -37,7 +37,9 @@ class Adam:
     ) -> None:
         """Start with no moments; ``gradients`` has the names of the parameters and begins with zeros."""
         self._theta, self._rate, self._betas = parameters.flat, learning_rate, betas
-        self._target, self._target_rate = (parameters if target is None else target).flat, target_rate
+        # Without a target a vector of its own is moved: theta under two names would hold up the loop fivefold.
+        self._target = torch.zeros_like(self._theta) if target is None else target.flat
+        self._target_rate = 0.0 if target is None else target_rate
         self.gradients = parameters.like(torch.zeros_like(self._theta))
         self.first, self.second = torch.zeros_like(self._theta), torch.zeros_like(self._theta)
         self.steps = 0
