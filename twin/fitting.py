@@ -17,6 +17,9 @@ from rl.networks import Parameters
 from rl.optimiser import Adam
 from rl.settings import Settings, Whole
 
+Gradient = Callable[[NDArray[np.int64]], None]
+"""Writes dL/dtheta of the transitions whose numbers it is given over every parameter's ``grad``."""
+
 BATCHES, WEIGHTS = "twin-batches", "twin-weights"
 """Purposes of random draws."""
 
@@ -65,6 +68,11 @@ def split(rows: int, share: float) -> int:
     return max(1, min(rows - 1, round(rows * (1.0 - share))))
 
 
+def batch_of(rows: int, config: FitConfig) -> int:
+    """Transitions in a batch where there are ``rows``."""
+    return min(config.batch_size, rows)
+
+
 def fit(
     network: torch.nn.Module,
     loss: Callable[[NDArray[np.int64]], Tensor],
@@ -73,6 +81,7 @@ def fit(
     config: FitConfig,
     seed: int,
     whose: str,
+    gradient: Gradient | None = None,
 ) -> FitReport:
     """Fit a network, and leave it with the weights of the lowest held-out loss.
 
@@ -86,6 +95,8 @@ def fit(
         Transitions to learn from, numbered from 0.
     seed, whose
         Of the batches: a function of both and of the step.
+    gradient
+        That of ``loss``, where it is written out; else it is autograd's.
 
     Raises
     ------
@@ -97,11 +108,11 @@ def fit(
     for name, weight in network.named_parameters():
         weight.grad = adam.gradients[name]
     best, best_step, kept = _checked(held_out, whose), 0, theta.flat.clone()
-    step, batch = 0, min(config.batch_size, rows)
+    gradient = gradient or _autograd(loss, adam.gradients)
+    step, batch = 0, batch_of(rows, config)
     while step < config.steps and step - best_step < config.patience * config.check_every:
         drawn = draws.uniform(seed, BATCHES, step, batch, whose)
-        adam.gradients.flat.zero_()
-        loss((drawn * rows).astype(np.int64)).backward()  # type: ignore[no-untyped-call]
+        gradient((drawn * rows).astype(np.int64))
         adam.step()
         step += 1
         if step % config.check_every == 0 and (now := _checked(held_out, whose)) < best:
@@ -110,6 +121,16 @@ def fit(
     for weight in network.parameters():
         weight.grad = None
     return FitReport(step, best_step, best)
+
+
+def _autograd(loss: Callable[[NDArray[np.int64]], Tensor], gradients: Parameters) -> Gradient:
+    """The gradient of a loss that is given in the form that autograd follows."""
+
+    def gradient(places: NDArray[np.int64]) -> None:
+        gradients.flat.zero_()
+        loss(places).backward()  # type: ignore[no-untyped-call]
+
+    return gradient
 
 
 def _flattened(network: torch.nn.Module) -> Parameters:

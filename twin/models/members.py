@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -31,6 +34,17 @@ class Stacked(torch.nn.Module):
         return x
 
 
+class Rows(NamedTuple):
+    """Which of a member's network outputs its cell outputs are made of; each network's last is a deviation."""
+
+    ssr: NDArray[np.int64]
+    """Shape ``(N,)``."""
+    se: NDArray[np.int64]
+    """Shape ``(2, parts)``: a sum."""
+    logarithms: NDArray[np.int64]
+    """Shape ``(3 N,)``: packets, bits and latency of all slices."""
+
+
 class Joint(torch.nn.Module):
     """Members that see all slices at once: the outcome of a slice may depend on what the others were given.
 
@@ -39,6 +53,7 @@ class Joint(torch.nn.Module):
 
     def __init__(self, members: int, n_slices: int, hidden: Sequence[int], outputs: int) -> None:
         super().__init__()
+        self._n = n_slices
         self.stacked = Stacked(members, [3 * n_slices, *hidden, outputs + 1])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -49,6 +64,11 @@ class Joint(torch.nn.Module):
     def brief(self, x: Tensor) -> Tensor:
         """What a utility is made of is among them."""
         return self(x)  # type: ignore[no-any-return]
+
+    def rows(self) -> Rows:
+        """They are in the order of the cell's outputs."""
+        ssr, se, logarithms = np.split(np.arange((1 + PER_SLICE) * self._n + SE), [self._n, self._n + SE])
+        return Rows(ssr, se[:, None], logarithms)
 
 
 class Sliced(torch.nn.Module):
@@ -73,6 +93,12 @@ class Sliced(torch.nn.Module):
         """The same, the logarithms left out."""
         each = self._of_slices(x)
         return _together(each, each.new_empty(*each.shape[:2], 0))
+
+    def rows(self) -> Rows:
+        """Slice by slice, of each SSR, SE, logarithms and deviation."""
+        _, n = self._shape
+        each = np.arange(n * (1 + SE + PER_SLICE + 1)).reshape(n, -1).T
+        return Rows(each[0].copy(), each[1 : 1 + SE].copy(), each[1 + SE : -1].flatten())
 
     def of_all(self, x: Tensor, which: Tensor) -> Iterator[Tensor]:
         """Outputs for A allocations in each of B states, the logarithms left out: ``(E, A, N + SE + 1)`` at a time.

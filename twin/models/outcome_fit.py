@@ -8,17 +8,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from rl import draws
 from twin.experience import Experience
-from twin.fitting import Scaling, draw_weights, fit, split
+from twin.fitting import Gradient, Scaling, batch_of, draw_weights, fit, split
 from twin.models.outcome import LEAST_DEVIATION, Objective, OutcomeConfig, OutcomeModel
+from twin.models.outcome_gradient import OutcomeGradient
+from twin.models.outcome_loss import Lessons, outcome_loss
 
 BOOTSTRAP = "twin-bootstrap"
 """Purpose of random draws."""
-CONTINUOUS_WEIGHT, DEVIATION_WEIGHT = 0.25, 0.1
-"""Of the squared errors and of the deviation's likelihood in the loss, beside SSR, which U depends on most."""
 
 
 def fit_outcome_model(
@@ -93,39 +92,27 @@ class _Fitting:
     def run(self) -> None:
         model = self.model
         model.spread = self._utility.std(correction=0).clamp_min(LEAST_DEVIATION)
-        self._features = model.features(self._states, self._shares)
         scaled = model.continuous(torch.tensor(self.targets, dtype=torch.float32))
-        self._scaled, self._known = scaled.nan_to_num(0.0), ~scaled.isnan()
+        lessons = Lessons(model.features(self._states, self._shares), self._ssr, scaled, self._utility)
         tail = torch.arange(self._rows, len(self._utility)).expand(model.config.members, -1)
         model.fitted = fit(
             model.network,
-            lambda places: self._loss(torch.from_numpy(self._chosen[:, places])),
-            lambda: self._loss(tail),
+            lambda places: outcome_loss(model, lessons, torch.from_numpy(self._chosen[:, places])),
+            lambda: outcome_loss(model, lessons, tail),
             self._rows,
             model.config.fit,
             self._seed,
             self._whose,
+            self._gradient(lessons),
         )
-        self._calibrate()
+        self._calibrate(lessons.features)
 
-    def _loss(self, places: Tensor) -> Tensor:
-        """Of the transitions at ``places``, shape ``(E, B)``: those that each member learns from."""
-        model = self.model
-        outputs = model.network(self._features[places])
-        means, deviations = model.utilities_of(outputs)
-        if model.config.target == "reward":
-            loss = functional.mse_loss(outputs[..., 0], self._scaled[places][..., 0])
-        else:
-            ssr, continuous = model.parted(outputs)
-            loss = functional.binary_cross_entropy_with_logits(ssr, self._ssr[places])
-            # A latency that is not there (no packet departed) teaches nothing.
-            squares = (continuous - self._scaled[places]).square() * self._known[places]
-            loss = loss + CONTINUOUS_WEIGHT * squares.mean()
-        if model.config.head == "gaussian":
-            # The mean is taught by what it is made of; its error here teaches the deviation alone.
-            errors = ((self._utility[places] - means.detach()) / deviations) ** 2
-            loss = loss + DEVIATION_WEIGHT * (0.5 * errors + deviations.log()).mean()
-        return loss
+    def _gradient(self, lessons: Lessons) -> Gradient | None:
+        """That of outcomes is written out; the loss of rewards is left to autograd."""
+        if self.model.config.target == "reward":
+            return None
+        gradient = OutcomeGradient(self.model, lessons, batch_of(self._rows, self.model.config.fit))
+        return lambda places: gradient(self._chosen.take(places, axis=1))
 
     def _unseen(self) -> Tensor:
         """Which members learned from which transitions not, shape ``(E, M)``."""
@@ -135,10 +122,10 @@ class _Fitting:
         return unseen
 
     @torch.no_grad()
-    def _calibrate(self) -> None:
+    def _calibrate(self, features: Tensor) -> None:
         """Residuals of every transition that some members did not learn from, as those members predict it."""
         model = self.model
-        means, deviations = model.utilities_of(model.members_outputs(self._features))
+        means, deviations = model.utilities_of(model.members_outputs(features))
         weights = self._unseen().float()
         there = weights.sum(dim=0) > 0
         means, deviations, weights = means[:, there], deviations[:, there], weights[:, there]
