@@ -126,6 +126,7 @@ class Sweeps:
         possible = [twin.outcomes.quantile(spread, level) for level in levels] or [spread.mean]
         rewards = sum(reward(each.double().numpy()) for each in possible) / len(possible)
         self._rewards: Floats = np.asarray(rewards, np.float32)
+        self._past = twin.states.begin(*twin.starts.contexts(self._places))
 
     def next(self, states: int) -> tuple[Floats, Floats, Floats]:
         """Some of the pool's states, the rewards of all their allocations, and a state that follows each.
@@ -137,11 +138,10 @@ class Sweeps:
         u = draws.uniform(self._seed, CHANCES, self.steps, states * (2 + n), f"{self._whose} sweep")
         which, action = u[: 2 * states].reshape(2, states)
         rows = (which * len(self._places)).astype(np.int64)
-        places = self._places[rows]
-        at: Floats = self._twin.starts.states[places]
+        at: Floats = self._twin.starts.states[self._places[rows]]
         given = torch.from_numpy(self._shares[(action * len(self._shares)).astype(np.int64)])
-        memory = self._twin.states.begin(*self._twin.starts.contexts(places))
-        following = self._twin.states.advance(memory, torch.from_numpy(at), given)
+        past = self._past.rows(torch.from_numpy(rows))
+        following = self._twin.states.advance(past, torch.from_numpy(at), given)
         next_states = following.mean
         if self._sampled:
             normal = torch.from_numpy(ndtri(u[2 * states :].reshape(states, n))).float()

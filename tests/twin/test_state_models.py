@@ -211,6 +211,22 @@ def test_wherever_a_sequence_is_taken_up_it_goes_on_as_when_read_at_once(kind, l
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_rows_of_a_memory_go_on_as_if_they_had_been_read_by_themselves(kind):
+    """Each as often as it is named; the memory they are of is as it was."""
+    model, places = drawn(kind), torch.tensor([2, 0, 2, 5])
+    states, shares, there = sequences(rows=9, length=24)
+    past = (states[:, :9], shares[:, :9], there[:, :9])
+    memory, before = model.begin(*past), model.begin(*past)
+    taken, alone = memory.rows(places), model.begin(*(each[places] for each in past))
+    for t in (9, 10):
+        now = states[places, t], shares[places, t]
+        for said, expected in zip(model.advance(taken, *now), model.advance(alone, *now), strict=True):
+            torch.testing.assert_close(said, expected, rtol=0, atol=1e-5)
+    now = states[:, 9], shares[:, 9]
+    assert all(map(torch.equal, model.advance(memory, *now), model.advance(before, *now)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_padding_does_not_count(kind):
     """Whatever is in it, and to the last bit; and as if it were not there."""
     model = drawn(kind)

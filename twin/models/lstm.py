@@ -71,6 +71,19 @@ class LstmMemory:
     gates: Tensor
     """Room for i, f, sigma(2 g) and o, shape ``(B, 4 hidden)``."""
 
+    @classmethod
+    def of(cls, joined: Tensor, doubled: Tensor) -> "LstmMemory":
+        """With views and room for B rows."""
+        hidden = doubled.shape[1]
+        half, inputs = joined[:, :hidden], joined[:, hidden:]
+        return cls(
+            joined, half, inputs, doubled, torch.empty_like(doubled), doubled.new_empty(len(doubled), 4 * hidden)
+        )
+
+    def rows(self, places: Tensor) -> "LstmMemory":
+        """Copies of some of the sequences, and of one as often as it is named."""
+        return LstmMemory.of(self.joined[places], self.doubled[places])
+
 
 class LstmSteps:
     """An :class:`Lstm` element by element, without gradients."""
@@ -102,9 +115,7 @@ class LstmSteps:
         return torch.addmm(self._head_bias, memory.joined[:, : len(self._head_weight)], self._head_weight)
 
     def _empty(self, rows: int) -> LstmMemory:
-        joined, (doubled, squashed) = torch.zeros(rows, self._hidden + self._inputs), torch.zeros(2, rows, self._hidden)
-        half, inputs = joined[:, : self._hidden], joined[:, self._hidden :]
-        return LstmMemory(joined, half, inputs, doubled, squashed, torch.empty(rows, 4 * self._hidden))
+        return LstmMemory.of(torch.zeros(rows, self._hidden + self._inputs), torch.zeros(rows, self._hidden))
 
     def _step(self, memory: LstmMemory) -> None:
         """c <- f c + i tanh(g), h <- o tanh(c)."""

@@ -74,6 +74,9 @@ class Memory(Protocol):
     def inputs(self) -> Tensor:
         """Where the present transition is written, shape ``(B, 2 N)``."""
 
+    def rows(self, places: Tensor) -> Self:
+        """Copies of some of the sequences, and of one as often as it is named."""
+
 
 class _Steps(Protocol):
     def begin(self, x: Tensor, there: Tensor) -> Any: ...

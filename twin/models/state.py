@@ -17,7 +17,17 @@ from netsim.errors import InputError
 from rl.agents.base import arrays_into_tensors
 from twin.experience import Experience
 from twin.fitting import FitReport, Scaling, draw_weights, fit, split
-from twin.models.sequence import AT_ONE, FLOOR, NextState, SequenceModel, StateConfig, distribution, losses, network_of
+from twin.models.sequence import (
+    AT_ONE,
+    FLOOR,
+    Memory,
+    NextState,
+    SequenceModel,
+    StateConfig,
+    distribution,
+    losses,
+    network_of,
+)
 
 __all__ = ["NextState", "StateConfig", "StateModel", "fit_state_model", "forecasts", "state_model_from_arrays"]
 
@@ -31,13 +41,13 @@ class StateModel(Protocol):
     fitted: FitReport | None
     """How its fit went."""
 
-    def begin(self, states: Tensor, shares: Tensor, there: Tensor) -> Any:
+    def begin(self, states: Tensor, shares: Tensor, there: Tensor) -> Memory:
         """Read past transitions (s, w): shapes ``(B, L, N)``, ``(B, L, N)`` and ``(B, L)``, L from 0.
 
         Transitions that are not ``there`` precede those that are, and do not count.
         """
 
-    def advance(self, memory: Any, states: Tensor, shares: Tensor) -> NextState:
+    def advance(self, memory: Memory, states: Tensor, shares: Tensor) -> NextState:
         """P(s' | s, w, past) of present states and the shares of the coming period, both of shape ``(B, N)``.
 
         Updates ``memory``: this transition is then past.

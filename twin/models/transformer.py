@@ -104,6 +104,11 @@ class TransformerMemory:
     elements: int
     """How many have been seen; number e is kept in place e modulo the window."""
 
+    def rows(self, places: Tensor) -> "TransformerMemory":
+        """Copies of some of the sequences, and of one as often as it is named."""
+        keys, values = ([each[places] for each in kept] for kept in (self.keys, self.values))
+        return TransformerMemory(self.inputs[places], keys, values, self.hidden[places], self.elements)
+
 
 class TransformerSteps:
     """A :class:`Transformer` element by element, without gradients."""
