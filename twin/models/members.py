@@ -1,6 +1,7 @@
 """The networks of an outcome model: E members side by side, each of one network for all slices or of one a slice."""
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -108,17 +109,23 @@ class Sliced(torch.nn.Module):
         """
         states, levels = x.shape[1:3]
         each = self._of_slices(x.flatten(1, 2))
-        each = each.reshape(len(x), states, levels, *each.shape[2:])
-        each = torch.cat([each[..., : 1 + SE], each[..., -1:]], dim=-1)
-        places = torch.arange(which.shape[1])
+        each = torch.cat([each[..., : 1 + SE], functional.softplus(each[..., -1:]).square()], dim=-1)
+        tables = each.reshape(len(x), states, levels, *each.shape[2:]).unbind(3)
         for b in range(states):
-            yield _together(each[:, b, which, places], each.new_empty(len(each), len(which), 0))
+            given = [table[:, b].index_select(1, which[:, n]) for n, table in enumerate(tables)]
+            se, squares = torch.split(_sum([part[..., 1:] for part in given]), [SE, 1], dim=-1)
+            yield torch.cat([*(part[..., :1] for part in given), se, squares.sqrt()], dim=-1)
 
     def _of_slices(self, x: Tensor) -> Tensor:
         """Outputs of each slice's networks, shape ``(E, B, N, outputs)``."""
         members, n = self._shape
         outputs: Tensor = self.stacked(x.transpose(1, 2).flatten(0, 1))
         return outputs.view(members, n, *outputs.shape[1:]).transpose(1, 2)
+
+
+def _sum(parts: Sequence[Tensor]) -> Tensor:
+    """Of a few tensors, which torch adds up far sooner one by one than along a short dimension."""
+    return reduce(torch.add, parts)
 
 
 def _together(each: Tensor, logarithms: Tensor) -> Tensor:

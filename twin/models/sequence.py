@@ -17,8 +17,8 @@ from twin.models.transformer import Transformer, TransformerSteps
 
 FLOOR = 0.01
 """Least deviation a Gaussian head may say, as a share of how much the states vary that it was fitted to."""
-OF_SEQUENCES: dict[str, Any] = {"batch_size": 32, "learning_rate": 5e-4}
-"""Of a fit."""
+OF_SEQUENCES: dict[str, Any] = {"batch_size": 32, "learning_rate": 5e-4, "patience": 6}
+"""Of a fit. Batches of sequences have many transitions each, so that six looks tell as much as twelve of others do."""
 AT_ONE = math.log(math.expm1(1.0 - FLOOR))
 """What makes a deviation 1 of an output 0."""
 
@@ -43,7 +43,8 @@ class StateConfig(Settings):
     a linear regression, which a load that moves needs. Without, the network is the paper's, and begins with the mean.
     """
     fit: FitConfig = FitConfig(**OF_SEQUENCES)
-    """A batch counts sequences, each of ``context + 1`` transitions; its size and the step size have other defaults."""
+    """A batch counts sequences, each of ``context + 1`` transitions; its size, the step size and the patience have
+    other defaults."""
 
     @field_validator("fit", mode="before")
     @classmethod
