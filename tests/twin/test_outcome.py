@@ -180,20 +180,21 @@ def drawn_model(config, n, dtype, carried=False):
     return model
 
 
-def drawn_lessons(n, dtype, rows=40):
+def drawn_lessons(n, dtype, target, rows=40):
     """A third of the latencies are not there."""
     generator = torch.Generator().manual_seed(4)
-    shapes = (rows, n, 3), (rows, n), (rows, 2 + 3 * n), (rows,)
+    shapes = (rows, n, 3), (rows, n), (rows, 1 if target == "reward" else 2 + 3 * n), (rows,)
     x, ssr, continuous, utility = (
         torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype) for shape in shapes
     )
-    continuous[::3, -n:] = math.nan
+    if target == "outcome":
+        continuous[::3, -n:] = math.nan
     return Lessons(x, ssr.sigmoid(), continuous, 3.0 * utility)
 
 
 def both_gradients(config, n, batch, dtype, carried=False):
     """The one that is written out and autograd's, by parameter."""
-    model, lessons = drawn_model(config, n, dtype, carried), drawn_lessons(n, dtype)
+    model, lessons = drawn_model(config, n, dtype, carried), drawn_lessons(n, dtype, config.target)
     places = np.random.Generator(np.random.Philox(5)).integers(0, 40, (config.members, batch))
     OutcomeGradient(model, lessons, batch)(places)
     parameters = list(model.network.parameters())
@@ -202,14 +203,14 @@ def both_gradients(config, n, batch, dtype, carried=False):
     )
 
 
-@pytest.mark.parametrize("structure", ["sliced", "joint"])
+@pytest.mark.parametrize(("structure", "target"), [("sliced", "outcome"), ("joint", "outcome"), ("joint", "reward")])
 @pytest.mark.parametrize("head", ["gaussian", "point"])
 @pytest.mark.parametrize(
     ("members", "n", "hidden", "batch", "carried"),
     [(8, 3, (32, 32), 128, False), (1, 1, (4,), 1, True), (3, 2, (), 7, True), (2, 5, (6, 4, 5), 9, False)],
 )
-def test_the_gradient_written_out_is_that_of_the_loss(structure, head, members, n, hidden, batch, carried):
-    config = config_of(structure=structure, head=head, members=members, hidden=hidden)
+def test_the_gradient_written_out_is_that_of_the_loss(structure, target, head, members, n, hidden, batch, carried):
+    config = config_of(structure=structure, target=target, head=head, members=members, hidden=hidden)
     for found, expected in zip(*both_gradients(config, n, batch, torch.float64, carried), strict=True):
         assert found.numpy() == pytest.approx(expected.numpy(), rel=1e-10, abs=1e-12 * float(expected.abs().max()))
 

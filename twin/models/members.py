@@ -41,7 +41,7 @@ class Rows(NamedTuple):
     ssr: NDArray[np.int64]
     """Shape ``(N,)``."""
     se: NDArray[np.int64]
-    """Shape ``(2, parts)``: a sum."""
+    """Shape ``(2, parts)``: a sum. Where a reward alone is predicted it stands here, shape ``(1, 1)``."""
     logarithms: NDArray[np.int64]
     """Shape ``(3 N,)``: packets, bits and latency of all slices."""
 
@@ -54,7 +54,7 @@ class Joint(torch.nn.Module):
 
     def __init__(self, members: int, n_slices: int, hidden: Sequence[int], outputs: int) -> None:
         super().__init__()
-        self._n = n_slices
+        self._n, self._outputs = n_slices, outputs
         self.stacked = Stacked(members, [3 * n_slices, *hidden, outputs + 1])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,7 +68,9 @@ class Joint(torch.nn.Module):
 
     def rows(self) -> Rows:
         """They are in the order of the cell's outputs."""
-        ssr, se, logarithms = np.split(np.arange((1 + PER_SLICE) * self._n + SE), [self._n, self._n + SE])
+        every = np.arange(self._outputs)
+        cuts = [0, 1] if self._outputs == 1 else [self._n, self._n + SE]
+        ssr, se, logarithms = np.split(every, cuts)
         return Rows(ssr, se[:, None], logarithms)
 
 

@@ -107,10 +107,7 @@ class _Fitting:
         )
         self._calibrate(lessons.features)
 
-    def _gradient(self, lessons: Lessons) -> Gradient | None:
-        """That of outcomes is written out; the loss of rewards is left to autograd."""
-        if self.model.config.target == "reward":
-            return None
+    def _gradient(self, lessons: Lessons) -> Gradient:
         gradient = OutcomeGradient(self.model, lessons, batch_of(self._rows, self.model.config.fit))
         return lambda places: gradient(self._chosen.take(places, axis=1))
 

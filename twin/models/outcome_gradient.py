@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 
 from netsim.compiled import inlined, kernel
-from twin.models.members import SE
 from twin.models.outcome import LEAST_DEVIATION, OutcomeModel
 from twin.models.outcome_loss import CONTINUOUS_WEIGHT, DEVIATION_WEIGHT, Lessons
 from twin.models.passes import Numbers, Passes
@@ -33,7 +32,10 @@ class OutcomeGradient:
         self._targets = [part.numpy() for part in (lessons.ssr, lessons.continuous, lessons.utility)]
         self._rows, self._utility = model.network.rows(), _utility(model)
         self._weights = np.array(model.objective.weights)
-        self._deviation_weight = DEVIATION_WEIGHT if model.config.head == "gaussian" else 0.0
+        self._loss_weights = (
+            1.0 if model.config.target == "reward" else CONTINUOUS_WEIGHT,
+            DEVIATION_WEIGHT if model.config.head == "gaussian" else 0.0,
+        )
 
     @torch.no_grad()
     def __call__(self, places: Places) -> None:
@@ -45,12 +47,14 @@ class OutcomeGradient:
         torch.sigmoid(self._passes.outputs, out=self._sigmoid)
         torch.ops.aten.softplus.out(self._passes.outputs[:, -1], out=self._softplus)
         lessons = (*self._rows, ssr, continuous, utility, places, self._weights)
-        _teach(outputs, sigmoid, softplus, gradient, *lessons, *self._utility, self._deviation_weight)
+        _teach(outputs, sigmoid, softplus, gradient, *lessons, *self._utility, *self._loss_weights)
         self._passes.backward()
 
 
 def _utility(model: OutcomeModel) -> tuple[int, float, float, float]:
-    """Which SE is in U, alpha times its unit and its mean, and the unit of the deviation."""
+    """Which SE is in U, alpha times its unit and its mean, and the unit of the deviation; of a reward its own."""
+    if model.config.target == "reward":
+        return 0, float(model.continuous.deviation[0]), float(model.continuous.mean[0]), float(model.spread)
     which, alpha = int(model.objective.carried), model.objective.alpha
     scaling = model.continuous
     return which, alpha * float(scaling.deviation[which]), alpha * float(scaling.mean[which]), float(model.spread)
@@ -83,18 +87,19 @@ def _teach(
     se_unit: float,
     se_part: float,
     spread: float,
+    squares_weight: float,
     deviation_weight: float,
 ) -> None:
     """``gradient`` <- dL/d``outputs``, ``(E, rows, B)``; ``sigmoid``, ``softplus`` of outputs and of deviations."""
     ssr_share = 1.0 / (places.size * ssr.shape[1])
-    share = 2.0 * CONTINUOUS_WEIGHT / (places.size * continuous.shape[1])
+    share = 2.0 * squares_weight / (places.size * continuous.shape[1])
     deviation_share = deviation_weight / places.size
     for e in range(places.shape[0]):
         for b in range(places.shape[1]):
             at = places[e, b]
             mean = se_part + _teach_ssr(e, b, sigmoid, gradient, ssr_rows, ssr, at, weights, ssr_share)
             mean += se_unit * _teach_se(e, b, outputs, gradient, se_rows, continuous, at, which, share)
-            _teach_logarithms(e, b, outputs, gradient, logarithm_rows, continuous, at, share)
+            _teach_logarithms(e, b, outputs, gradient, logarithm_rows, continuous, at, se_rows.shape[0], share)
             error = utility[at] - mean
             _teach_deviation(e, b, sigmoid, softplus, gradient, error, spread, deviation_share)
 
@@ -132,9 +137,9 @@ def _teach_se(
     which: int,
     share: float,
 ) -> float:
-    """Squared errors of both SE, sums over slices. Returns the SE that is in U."""
+    """Squared errors of both SE, sums over slices, or of a reward. Returns the one that is in U."""
     found = 0.0
-    for k in range(SE):
+    for k in range(rows.shape[0]):
         total = 0.0
         for part in range(rows.shape[1]):
             total += outputs[e, rows[k, part], b]
@@ -148,11 +153,19 @@ def _teach_se(
 
 @inlined
 def _teach_logarithms(
-    e: int, b: int, outputs: Numbers, gradient: Numbers, rows: Places, continuous: Numbers, at: int, share: float
+    e: int,
+    b: int,
+    outputs: Numbers,
+    gradient: Numbers,
+    rows: Places,
+    continuous: Numbers,
+    at: int,
+    first: int,
+    share: float,
 ) -> None:
-    """Squared errors of backlogs and latency."""
+    """Squared errors of backlogs and latency, whose targets begin at ``first``."""
     for k in range(rows.size):
-        target = continuous[at, SE + k]
+        target = continuous[at, first + k]
         gradient[e, rows[k], b] = _slope(outputs[e, rows[k], b], target, share)
 
 
