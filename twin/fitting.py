@@ -35,6 +35,8 @@ class FitConfig(Settings):
     """Step size of Adam."""
     held_out_share: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """The newest share of the transitions, on which it is decided when to stop."""
+    held_out_most: Whole = 512
+    """Those of them that are looked at, evenly spread; looks at all would take longer than a long record's fit."""
     check_every: Whole = 25
     """Steps between looks at the held-out loss."""
     patience: Whole = 12
@@ -66,6 +68,17 @@ class FitReport:
 def split(rows: int, share: float) -> int:
     """Where the held-out tail begins: at least one transition on either side where there are two."""
     return max(1, min(rows - 1, round(rows * (1.0 - share))))
+
+
+def looked_at(rows: int, config: FitConfig) -> NDArray[np.int64]:
+    """The held-out transitions that decide, of ``rows``.
+
+    >>> looked_at(100, FitConfig(held_out_share=0.1, held_out_most=4)).tolist()
+    [90, 92, 95, 97]
+    """
+    tail = np.arange(split(rows, config.held_out_share), rows)
+    most = min(config.held_out_most, len(tail))
+    return tail[np.arange(most) * len(tail) // most]
 
 
 def batch_of(rows: int, config: FitConfig) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rl import draws
 from twin.experience import Experience
-from twin.fitting import Gradient, Scaling, batch_of, draw_weights, fit, split
+from twin.fitting import Gradient, Scaling, batch_of, draw_weights, fit, looked_at, split
 from twin.models.outcome import LEAST_DEVIATION, Objective, OutcomeConfig, OutcomeModel
 from twin.models.outcome_gradient import OutcomeGradient
 from twin.models.outcome_loss import Lessons, outcome_loss
@@ -94,7 +94,7 @@ class _Fitting:
         model.spread = self._utility.std(correction=0).clamp_min(LEAST_DEVIATION)
         scaled = model.continuous(torch.tensor(self.targets, dtype=torch.float32))
         lessons = Lessons(model.features(self._states, self._shares), self._ssr, scaled, self._utility)
-        tail = torch.arange(self._rows, len(self._utility)).expand(model.config.members, -1)
+        tail = torch.from_numpy(looked_at(len(self._utility), model.config.fit)).expand(model.config.members, -1)
         model.fitted = fit(
             model.network,
             lambda places: outcome_loss(model, lessons, torch.from_numpy(self._chosen[:, places])),

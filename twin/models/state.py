@@ -16,7 +16,7 @@ from torch import Tensor
 from netsim.errors import InputError
 from rl.agents.base import arrays_into_tensors
 from twin.experience import Experience
-from twin.fitting import FitReport, Scaling, draw_weights, fit, split
+from twin.fitting import FitReport, Scaling, draw_weights, fit, looked_at, split
 from twin.models.sequence import (
     AT_ONE,
     FLOOR,
@@ -65,7 +65,7 @@ def fit_state_model(
     Sequences end at transitions that are drawn from all but the held-out tail, and every transition of a sequence
     counts: so one reading gives ``context + 1`` targets, and the model learns to say what it can after a shorter past
     too, as at the beginning of a run. When to stop is decided by the last transition of sequences that end in the
-    held-out tail: each of its transitions counts once, with the whole past that roll-outs read.
+    held-out tail: each one that is looked at counts once, with the whole past that roll-outs read.
 
     Losses are of states scaled to unit variance per slice, so that each slice weighs the same; the mean that has the
     least squared error is that of eq. 7.
@@ -173,6 +173,7 @@ def _training(
     x = model.inputs(torch.from_numpy(np.concatenate([experience.states, experience.shares], axis=1)))
     y = model.targets(torch.from_numpy(experience.next_states))
     rows, there = (torch.from_numpy(each) for each in experience.contexts(config.context + 1))
+    decisive = torch.from_numpy(looked_at(len(experience), config.fit))
 
     def each(sequences: Tensor) -> Tensor:
         read, present = rows[sequences], there[sequences]
@@ -184,6 +185,6 @@ def _training(
         return each(chosen)[there[chosen]].mean()
 
     def held_out() -> Tensor:
-        return each(torch.arange(cut, len(rows)))[:, -1].mean()
+        return each(decisive)[:, -1].mean()
 
     return loss, held_out, cut
