@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     multiple=True,
     metavar="DIR",
-    help="Another study, whose runs are taken where the same ones are asked for; can be repeated.",
+    help="Another study, or a published one, whose runs are taken where the same are asked for; can be repeated.",
 )
 @click.option("--publish", type=click.Path(path_type=Path), metavar="DIR", help="Put figures and numbers there too.")
 @click.option("--json", "as_json", is_flag=True, help="Print study.json instead of tables.")
@@ -141,13 +141,12 @@ def _concluded(
 ) -> None:
     """Draw what can be drawn from the runs that are finished, and show it."""
     from netsim.files import to_json
-    from netsim.studies import console
-    from netsim.studies.outcome import conclude, keep
+    from netsim.studies import console, outcome
 
-    found = conclude(planned, folder, progress, command)
-    keep(found, folder.path)
+    found = outcome.conclude(planned, folder, progress, command)
+    outcome.keep(found, folder.path)
     if publish is not None:
-        keep(found, publish, png=False)
+        outcome.publish(found, planned, folder, progress, publish)
     if as_json:
         click.echo(to_json(found), nl=False)
     elif not quiet:

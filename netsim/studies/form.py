@@ -100,6 +100,11 @@ class Measure(Part):
         return self
 
     @property
+    def is_number(self) -> bool:
+        """Whether each run gives a number by itself; levels are looked for in the curves of all."""
+        return self.value is not None or self.last is not None
+
+    @property
     def is_curve(self) -> bool:
         """Whether it stays a curve."""
         return self.curve is not None and self.last is None and self.reach is None

@@ -21,6 +21,8 @@ from netsim.studies.plan import OUT, Job
 
 KIND = Kind("netsim-study-job", 1, "run of a study", "folder of a study's run", "remove its folder to run it again")
 LOG, TIME = "log.txt", "time.json"
+NUMBERS = "numbers.json"
+"""In the place of what the command wrote, where the run was made elsewhere: see :mod:`netsim.studies.kept`."""
 OF_THE_CLOCK = frozenset({"timing.json", "tensorboard", LOG, TIME})
 """Names of what is not the same from one time to another, and stands in no manifest of a job."""
 
@@ -30,10 +32,10 @@ def seal(folder: Path, command: Sequence[str]) -> None:
     files = {str(path.relative_to(folder).as_posix()): written(path) for path in results(folder)}
     for path in results(folder):
         make_durable(path)
-    KIND.write(folder, {**_asked(command), "files": files})
+    KIND.write(folder, {**asked_of(command), "files": files})
 
 
-def _asked(command: Sequence[str]) -> dict[str, Any]:
+def asked_of(command: Sequence[str]) -> dict[str, Any]:
     """What decides a result: the command, the scenario files that it names, and the versions."""
     files = [Path(word) for word in command if word.endswith((".yaml", ".yml"))]
     inputs = {str(path): sha256(path) for path in files if path.is_file()}
@@ -73,7 +75,7 @@ def finished(folder: Path, job: Job) -> bool:
         return False  # damaged: it is run again
     if manifest is None:
         return False
-    asked = _asked(job.command)
+    asked = asked_of(job.command)
     if different := differences({name: manifest.get(name) for name in asked}, asked):
         told = "\n".join(different)
         raise InputError(f"{folder} holds another run of this name:\n{told}\ngive another --out, or remove the folder")
@@ -93,7 +95,7 @@ def prepare(folder: Path, job: Job) -> None:
     """Leave of an unfinished job only what its command goes on with; nothing of one that was finished and damaged."""
     if (folder / MANIFEST).exists() or not can_resume(job):
         shutil.rmtree(folder / OUT, ignore_errors=True)
-    for name in (MANIFEST, WRITTEN, TIME):
+    for name in (MANIFEST, WRITTEN, NUMBERS, TIME):
         (folder / name).unlink(missing_ok=True)
 
 

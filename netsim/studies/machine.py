@@ -13,7 +13,7 @@ from netsim.provenance import versions
 def description() -> dict[str, Any]:
     """The machine and what is installed on it."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "memory_gib": _memory_gib(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -38,7 +38,7 @@ def _git(root: Path, *words: str) -> str | None:
     return done.stdout.strip()
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor's name; Linux tells it in a file."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -43,7 +43,7 @@ def value_of(measure: Measure, job: Job, folder: Path) -> float:
     """
     assert measure.value is not None
     path = folder / _place(measure, folder, SUMMARY)
-    found = _at(_json(path), _of_job(measure.value, job), path)
+    found = _at(_json(path), filled_for(measure.value, job), path)
     return _number(found, measure.value, path)
 
 
@@ -56,7 +56,7 @@ def curve_of(measure: Measure, job: Job, folder: Path) -> Curve:
         It is not there.
     """
     assert measure.curve is not None
-    y, x = _of_job(measure.curve, job), _of_job(measure.x, job)
+    y, x = filled_for(measure.curve, job), filled_for(measure.x, job)
     path = folder / _place(measure, folder, METRICS)
     if path.suffix == ".json":
         content = _json(path)
@@ -112,8 +112,14 @@ def ledger_of(folder: Path) -> dict[str, float]:
     return {name: float(value) for name, value in told.items() if isinstance(value, int | float)}
 
 
-def _of_job(key: str, job: Job) -> str:
-    """A key with the parameters and axes of a job filled in."""
+def filled_for(key: str, job: Job) -> str:
+    """A key of a measure with the parameters and axes of a job filled in.
+
+    Raises
+    ------
+    RunError
+        The job has no such parameter.
+    """
     try:
         return PLACEHOLDER.sub(lambda match: as_text(job.values[match[1]]), key)
     except KeyError as error:

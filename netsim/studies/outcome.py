@@ -1,6 +1,7 @@
 """What a study shows, as JSON: groups with their ledger, numbers, curves, claims, and where it all was made."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from netsim.studies.claims import judged
 from netsim.studies.commands import words_of
 from netsim.studies.engine import Progress, StudyFolder
 from netsim.studies.form import Measure
+from netsim.studies.kept import Kept, pairs, write
 from netsim.studies.plan import FigurePlan, Plan
 from netsim.studies.results import Results
 
@@ -46,7 +48,12 @@ def conclude(plan: Plan, folder: StudyFolder, progress: Progress, command: Seque
         "measures": {name: _numbers(results, name, groups) for name, groups in asked.items()},
         "figures": [_figure(results, each) for each in plan.figures],
         "claims": judged(results, plan.claims),
-        "made": {"command": words_of(command), "commit": machine.commit(), "machine": machine.description()},
+        "made": {
+            "command": words_of(command),
+            "commit": machine.commit(),
+            "machine": machine.description(),
+            "taken": _taken(folder, progress),
+        },
     }
     return rounded(found)  # type: ignore[no-any-return]
 
@@ -70,14 +77,32 @@ def keep(found: Mapping[str, Any], folder: Path, *, png: bool = True) -> None:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
 
 
+def publish(found: Mapping[str, Any], plan: Plan, source: StudyFolder, progress: Progress, folder: Path) -> None:
+    """The same, for others to read and to go on with: with what the measures ask of each run, without pictures.
+
+    Raises
+    ------
+    InputError
+        It cannot be written.
+    """
+    results = Results(plan, source, frozenset(job.name for job in progress.done))
+    keep(found, folder, png=False)
+    try:
+        write(folder, {job.name: results.record(job) for job in plan.jobs if job.name in results.done})
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
+
+
+def _taken(folder: StudyFolder, progress: Progress) -> dict[str, int]:
+    """How many runs were made elsewhere, of which commits."""
+    kept = [found for job in progress.done if (found := Kept.of(folder.folder_of(job))) is not None]
+    return dict(Counter(each.record["made"]["commit"] or "unknown" for each in kept))
+
+
 def _asked(plan: Plan) -> dict[str, list[str]]:
     """Measures that are numbers, and the groups whose numbers figures and claims ask for."""
-    pairs = [(figure.form.measure, group) for figure in plan.figures for _, groups in figure.panels for group in groups]
-    for claim in plan.claims:
-        sides = claim.higher if isinstance(claim.lower, float) else (*claim.higher, *claim.lower)
-        pairs += [(claim.measure, group) for group in sides]
     wanted = {name: list[str]() for name, measure in plan.measures.items() if not measure.is_curve}
-    for name, group in dict.fromkeys(pairs):
+    for name, group in pairs(plan):
         if name in wanted:
             wanted[name].append(group)
     return {name: groups for name, groups in wanted.items() if groups}

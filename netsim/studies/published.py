@@ -63,9 +63,11 @@ def _told(found: Mapping[str, Any], link: str) -> str:
     machine = made["machine"]
     where = f"{machine['cores']} cores of {machine['processor'] or machine['system']}"
     figures = ", ".join(f"[{each['figure']}]({link}/{each['figure']}.svg)" for each in found["figures"])
+    taken = [f"{count} of them of {commit[:12]}" for commit, count in made.get("taken", {}).items()]
     lead = [
         f"**{link.rpartition('/')[2]}**: {_first_line(found['description'])}",
-        f"{runs['finished']} of {runs['planned']} runs on {where}, commit {(made['commit'] or 'unknown')[:12]}",
+        f"{runs['finished']} of {runs['planned']} runs on {where}, "
+        + ", ".join([f"commit {(made['commit'] or 'unknown')[:12]}", *taken]),
     ]
     lines = [f"{' '.join(lead)}{f'; {figures}' if figures else ''}.", "", f"`{made['command']}`"]
     return "\n".join([*lines, *(["", *_table(found["claims"])] if found["claims"] else [])])

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netsim.studies import jobs
+from netsim.studies import jobs, machine
 from netsim.studies.engine import StudyFolder
 from netsim.studies.form import Measure
+from netsim.studies.kept import Kept, Record, measures_of, question
 from netsim.studies.measures import Curve, Reached, binned, curve_of, last_share, ledger_of, until, value_of
 from netsim.studies.plan import Job, Plan
 
@@ -43,12 +44,19 @@ class Results:
     def numbers(self, measure: str, group: str) -> BySeed:
         """The number that each run of a group gives; of ``reach`` the interactions, the budget where it was missed."""
         asked = self.plan.measures[measure]
-        if asked.value is not None:
-            return {job.seed: value_of(asked, job, self.folder.folder_of(job)) for job in self.jobs(group)}
         if asked.reach is not None:
             return {seed: each.x for seed, each in self.times(measure, group).by_seed.items()}
-        assert asked.last is not None
-        return {job.seed: last_share(self._curve(asked, job), asked.last) for job in self.jobs(group)}
+        return {job.seed: self.number(asked, job) for job in self.jobs(group)}
+
+    def number(self, measure: Measure, job: Job) -> float:
+        """What a run gives for a measure that is a value, or the last share of a curve."""
+        folder = self.folder.folder_of(job)
+        if (kept := Kept.of(folder)) is not None:
+            return kept.number(measure, job)
+        if measure.value is not None:
+            return value_of(measure, job, folder)
+        assert measure.last is not None
+        return last_share(self._curve(measure, job), measure.last)
 
     def times(self, measure: str, group: str) -> Times:
         """When each run of a group reached the level of a measure."""
@@ -59,6 +67,8 @@ class Results:
 
     def curve(self, measure: Measure, job: Job) -> Curve:
         """The curve of a run in the bins of the measure; one over something else than interactions as it is."""
+        if (kept := Kept.of(self.folder.folder_of(job))) is not None:
+            return kept.curve(measure, job)
         curve = self._curve(measure, job)
         assert isinstance(measure.bin, int)
         return binned(curve, measure.bin) if measure.x == "interactions" else curve
@@ -76,9 +86,43 @@ class Results:
 
     def ledger(self, group: str) -> dict[str, float]:
         """What a run of the group spent, mean over runs."""
-        spent = [ledger_of(self.folder.folder_of(job)) for job in self.jobs(group)]
+        spent = [self.spent(job) for job in self.jobs(group)]
         names = dict.fromkeys(name for each in spent for name in each)
         return {name: float(np.mean([each.get(name, 0.0) for each in spent])) for name in names}
+
+    def spent(self, job: Job) -> dict[str, float]:
+        """What a run spent."""
+        folder = self.folder.folder_of(job)
+        kept = Kept.of(folder)
+        return ledger_of(folder) if kept is None else kept.ledger
+
+    def record(self, job: Job) -> Record:
+        """What is kept of a run where the study is published."""
+        folder = self.folder.folder_of(job)
+        if (kept := Kept.of(folder)) is not None:
+            return kept.record
+        manifest = jobs.KIND.read(folder)
+        return {
+            **{name: manifest[name] for name in ("command", "inputs", "versions")},
+            "made": {"commit": machine.commit(), "processor": machine.processor()},
+            "seconds": jobs.seconds_of(folder),
+            "ledger": self.spent(job),
+            "found": self._found(job),
+        }
+
+    def _found(self, job: Job) -> list[dict[str, Any]]:
+        """The answers to all that measures ask of a run, each once."""
+        found: list[dict[str, Any]] = []
+        for measure in measures_of(self.plan, job.group):
+            asked = question(measure, job)
+            if all(each["asked"] != asked for each in found):
+                found.append({"asked": asked, **self._answer(measure, job)})
+        return found
+
+    def _answer(self, measure: Measure, job: Job) -> dict[str, Any]:
+        if measure.is_number:
+            return {"number": self.number(measure, job)}
+        return {name: values.tolist() for name, values in self.curve(measure, job)._asdict().items()}
 
     def _curve(self, measure: Measure, job: Job) -> Curve:
         key = job.name, measure.curve or "", measure.file or ""
@@ -90,7 +134,7 @@ class Results:
         assert isinstance(measure.reach, int | float)
         if measure.of is None:
             return measure.reach
-        means = [last_share(self._curve(measure, job), 1.0) for job in self.jobs(measure.of)]
+        means = [last_share(self.curve(measure, job), 1.0) for job in self.jobs(measure.of)]
         return measure.reach * float(np.mean(means)) if means else np.inf
 
 

@@ -1,0 +1,111 @@
+"""A published study can be gone on with without its runs: what it keeps of them says the same."""
+
+import json
+
+import pytest
+
+from netsim.errors import InputError
+from netsim.studies import jobs, kept
+from netsim.studies.engine import Progress, StudyFolder, carry_out
+from netsim.studies.outcome import conclude, publish
+from netsim.studies.reuse import reuse
+from tests.studies.small import planned
+from tests.studies.test_carrying_out import Pretended
+from tests.studies.test_outcomes import STUDY, written
+
+ALL = [f"{group}.{seed}" for group in ("plain", "twin", "student") for seed in range(8)]
+
+
+@pytest.fixture
+def published(tmp_path):
+    """The folder of a published study, and what its runs say."""
+    study, folder, progress = written(tmp_path)
+    for job in study.jobs:
+        jobs.seal(folder.folder_of(job), job.command)
+    found = conclude(study, folder, progress, ["netsim", "study", "known"])
+    publish(found, study, folder, progress, tmp_path / "published")
+    return tmp_path / "published", found
+
+
+def gone_on(tmp_path, there, text=STUDY, name="new"):
+    study = planned(text)
+    folder = StudyFolder(tmp_path / name, study)
+    folder.jobs.mkdir(parents=True)
+    return study, folder, reuse(study, folder, [there])
+
+
+def of_all(study, folder):
+    return conclude(study, folder, Progress(len(study.jobs), list(study.jobs)), ["netsim", "study", "known"])
+
+
+def test_the_records_of_runs_say_what_the_runs_do(tmp_path, published):
+    """Numbers, curves, levels, shares of another group, ledgers, seconds and claims, to the last digit."""
+    there, found = published
+    study, folder, taken = gone_on(tmp_path, there)
+    assert taken == ALL
+    again = of_all(study, folder)
+    assert again["made"].pop("taken") == {found["made"]["commit"] or "unknown": 24}
+    assert found["made"].pop("taken") == {}
+    assert again == found
+
+
+def test_published_anew_the_records_are_the_same_bytes(tmp_path, published):
+    there, _ = published
+    study, folder, _ = gone_on(tmp_path, there)
+    progress = Progress(len(study.jobs), list(study.jobs))
+    publish(of_all(study, folder), study, folder, progress, tmp_path / "anew")
+    assert (tmp_path / "anew" / kept.NAME).read_bytes() == (there / kept.NAME).read_bytes()
+
+
+def test_with_more_seeds_the_new_ones_alone_are_run(tmp_path, published):
+    study, folder, taken = gone_on(tmp_path, published[0], STUDY.replace("seeds: 8", "seeds: 9"))
+    assert taken == ALL
+    engine = Pretended(folder.jobs)
+    carry_out(study, folder, engine)
+    assert engine.begun == ["plain.8", "twin.8", "student.8"]
+
+
+def test_a_record_that_does_not_say_what_is_asked_is_left(tmp_path, published):
+    """In bins of another width; students, of which everything is known, need a run that is to be made."""
+    there, _ = published
+    assert gone_on(tmp_path, there, STUDY.replace("bin: 20}", "bin: 10}"))[2] == []
+    other_level = STUDY.replace("goal: 0.75", "goal: 0.6").replace("last: 0.5", "last: 0.5, label: another")
+    assert gone_on(tmp_path, there, other_level, "third")[2] == ALL
+
+
+def test_a_run_that_another_one_has_to_read_is_made_and_the_rest_taken(tmp_path, published):
+    text = STUDY.replace("measures:\n", "  - group: played\n    command: evaluate folder:plain\nmeasures:\n", 1)
+    study, folder, taken = gone_on(tmp_path, published[0], text)
+    assert taken == ALL[8:]
+    engine = Pretended(folder.jobs)
+    carry_out(study, folder, engine)
+    assert engine.begun == [*ALL[:8], *(f"played.{seed}" for seed in range(8))]
+
+
+def test_records_of_other_versions_are_left(tmp_path, published, monkeypatch):
+    monkeypatch.setattr(jobs, "versions", lambda *packages: {"slicetwin": "9.9"})
+    assert gone_on(tmp_path, published[0])[2] == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": "netsim-study-runs"}', "null"])
+def test_damaged_records_are_told(tmp_path, published, text):
+    (published[0] / kept.NAME).write_text(text)
+    with pytest.raises(InputError, match=r"holds no runs of a study.*publish the study again"):
+        gone_on(tmp_path, published[0])
+
+
+def test_records_of_another_format_are_told(tmp_path, published):
+    path = published[0] / kept.NAME
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "format_version": 2}))
+    with pytest.raises(InputError, match="is not of the format netsim-study-runs version 1"):
+        gone_on(tmp_path, published[0])
+
+
+def test_a_damaged_record_in_a_study_is_run_again(tmp_path, published):
+    study, folder, _ = gone_on(tmp_path, published[0])
+    place = folder.jobs / "plain.3"
+    (place / jobs.NUMBERS).write_text("{}")
+    engine = Pretended(folder.jobs)
+    carry_out(study, folder, engine)
+    assert engine.begun == ["plain.3"]
+    assert not (place / jobs.NUMBERS).exists()
