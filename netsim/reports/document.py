@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 Cell = str | int | float | None
 """A number, a word, or nothing."""
@@ -25,6 +26,8 @@ class Table:
     rows: Sequence[Sequence[str]]
     words: frozenset[int] = frozenset()
     """Columns after the first that hold text."""
+    layout: Literal["columns", "claims"] = "columns"
+    """Columns that do not fit are scrolled sideways; claims are not, because each takes as many lines as it needs."""
 
 
 @dataclass(frozen=True)
