@@ -13,16 +13,18 @@ from typing import Any
 import numpy as np
 
 from netsim.errors import InputError
-from netsim.files import to_json, write_atomic
+from netsim.files import write_atomic
 from netsim.studies.form import Measure
 from netsim.studies.jobs import NUMBERS
 from netsim.studies.measures import Curve, filled_for
 from netsim.studies.plan import Job, Plan
 
-NAME = "runs.json"
+NAME = "runs.jsonl"
 FORMAT, VERSION = "netsim-study-runs", 1
+PARTS = ("command", "inputs", "versions", "made", "seconds", "ledger", "found")
 Record = Mapping[str, Any]
-"""Of a run: its command and all else that decides a result, the commit it was made of, seconds, ledger and lessons."""
+"""Of a run, with these parts: what decides its result, of which commit and on what it was made, how long that took and
+what it spent, and what its measures have found."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,9 @@ def measures_of(plan: Plan, group: str) -> list[Measure]:
 
 
 def write(folder: Path, records: Mapping[str, Record]) -> None:
-    """Put the records of runs, by the name of the run, into the folder of a published study."""
-    write_atomic(folder / NAME, to_json({"format": FORMAT, "format_version": VERSION, "runs": records}))
+    """Put the records of runs, by the name of the run, into the folder of a published study; a line for each."""
+    lines = [{"format": FORMAT, "format_version": VERSION}, *({"run": name, **each} for name, each in records.items())]
+    write_atomic(folder / NAME, "".join(f"{json.dumps(line, allow_nan=False)}\n" for line in lines))
 
 
 def read(folder: Path) -> Iterator[Record]:
@@ -101,11 +104,11 @@ def read(folder: Path) -> Iterator[Record]:
     """
     path = folder / NAME
     try:
-        content = json.loads(path.read_bytes())
-        known = (content["format"], content["format_version"]) == (FORMAT, VERSION)
-        runs = list(content["runs"].values())
+        head, *runs = map(json.loads, path.read_bytes().splitlines())
+        known = (head["format"], head["format_version"]) == (FORMAT, VERSION)
+        records = [{name: run[name] for name in PARTS} for run in runs]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} holds no runs of a study: {error}; publish the study again") from None
     if not known:
         raise InputError(f"{path} is not of the format {FORMAT} version {VERSION}; publish the study again")
-    yield from runs
+    yield from records

@@ -1,7 +1,5 @@
 """A published study can be gone on with without its runs: what it keeps of them says the same."""
 
-import json
-
 import pytest
 
 from netsim.errors import InputError
@@ -87,16 +85,23 @@ def test_records_of_other_versions_are_left(tmp_path, published, monkeypatch):
     assert gone_on(tmp_path, published[0])[2] == []
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"format": "netsim-study-runs"}', "null"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": "netsim-study-runs"}', "null"])
 def test_damaged_records_are_told(tmp_path, published, text):
     (published[0] / kept.NAME).write_text(text)
     with pytest.raises(InputError, match=r"holds no runs of a study.*publish the study again"):
         gone_on(tmp_path, published[0])
 
 
+def test_a_record_that_lacks_a_part_is_told(tmp_path, published):
+    path = published[0] / kept.NAME
+    path.write_text(path.read_text().replace('"ledger"', '"other"', 1))
+    with pytest.raises(InputError, match="holds no runs of a study: 'ledger'"):
+        gone_on(tmp_path, published[0])
+
+
 def test_records_of_another_format_are_told(tmp_path, published):
     path = published[0] / kept.NAME
-    path.write_text(json.dumps({**json.loads(path.read_bytes()), "format_version": 2}))
+    path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 2', 1))
     with pytest.raises(InputError, match="is not of the format netsim-study-runs version 1"):
         gone_on(tmp_path, published[0])
 
