@@ -1,5 +1,9 @@
 """A published study can be gone on with without its runs: what it keeps of them says the same."""
 
+import copy
+import shutil
+from pathlib import Path
+
 import pytest
 
 from netsim.errors import InputError
@@ -14,15 +18,22 @@ from tests.studies.test_outcomes import STUDY, written
 ALL = [f"{group}.{seed}" for group in ("plain", "twin", "student") for seed in range(8)]
 
 
-@pytest.fixture
-def published(tmp_path):
-    """The folder of a published study, and what its runs say."""
-    study, folder, progress = written(tmp_path)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    place = tmp_path_factory.mktemp("made")
+    study, folder, progress = written(place)
     for job in study.jobs:
         jobs.seal(folder.folder_of(job), job.command)
     found = conclude(study, folder, progress, ["netsim", "study", "known"])
-    publish(found, study, folder, progress, tmp_path / "published")
-    return tmp_path / "published", found
+    publish(found, study, folder, progress, place / "published")
+    return place / "published", found
+
+
+@pytest.fixture
+def published(tmp_path, made):
+    """The folder of a published study, and what its runs say; to be spoilt at will."""
+    there, found = made
+    return Path(shutil.copytree(there, tmp_path / "published")), copy.deepcopy(found)
 
 
 def gone_on(tmp_path, there, text=STUDY, name="new"):
