@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--smoke", is_flag=True, help="The parameters of a quick try, which shows that everything works.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and about how long it takes; run nothing.")
 @click.option("--resume", is_flag=True, help="Go on with the study in DIR: what is finished is not run again.")
+@click.option("--so-far", is_flag=True, help="Run nothing: conclude from what is finished in DIR, which may go on.")
 @click.option("--force", is_flag=True, help="Replace the study in DIR.")
 @click.option(
     "--reuse",
@@ -47,6 +48,7 @@ def study(
     smoke: bool,
     dry_run: bool,
     resume: bool,
+    so_far: bool,
     force: bool,
     others: tuple[Path, ...],
     publish: Path | None,
@@ -60,6 +62,8 @@ def study(
     """
     if resume and force:
         raise click.UsageError("--force replaces the study in DIR, --resume goes on with it: give one of them")
+    if so_far and (resume or force or others):
+        raise click.UsageError("--so-far runs nothing, so --resume, --force and --reuse do not go with it")
     if out is None and not dry_run:
         raise click.UsageError("give --out DIR, or --dry-run to see the plan")
     if address is not None and engine != "ray":
@@ -75,19 +79,30 @@ def study(
     if folder is None or dry_run:
         console.print_plan(planned, folder, jobs or _cores())
         return
+    command = ["netsim", "study", file, *(word for each in overrides for word in ("--set", each))]
+    command += ["--smoke"] * smoke + ["--engine", "ray"] * (engine == "ray")
+    if so_far:
+        _concluded(planned, folder, _standing(planned, folder), command, publish, as_json=as_json, quiet=quiet)
+        return
     folder.refuse_existing(known=resume or force)
     held = folder.take(force=force)
     try:
         _reused(planned, folder, others, hidden=quiet or as_json)
         progress = _carried_out(planned, folder, engine, address, jobs, hidden=quiet or as_json)
-        command = ["netsim", "study", file, *(word for each in overrides for word in ("--set", each))]
-        command += ["--smoke"] * smoke + ["--engine", "ray"] * (engine == "ray")
         _concluded(planned, folder, progress, command, publish, as_json=as_json, quiet=quiet)
     finally:
         os.close(held)
     if progress.failed:
         console.print_failures(progress)
         ctx.exit(1)
+
+
+def _standing(planned: "Plan", folder: "StudyFolder") -> "Progress":
+    from netsim.studies.engine import KIND, standing
+
+    folder.refuse_existing(known=True)
+    KIND.read(folder.path)
+    return standing(planned, folder)
 
 
 def _reused(planned: "Plan", folder: "StudyFolder", others: tuple[Path, ...], *, hidden: bool) -> None:

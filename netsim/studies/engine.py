@@ -127,14 +127,19 @@ class StudyFolder:
         write_atomic(self.path / name, to_json(value))
 
 
+def standing(plan: Plan, folder: StudyFolder) -> Progress:
+    """How far a study is."""
+    return Progress(len(plan.jobs), [job for job in plan.jobs if folder.finished(job)])
+
+
 def carry_out(plan: Plan, folder: StudyFolder, engine: Engine, watch: Watch = lambda progress: None) -> Progress:
     """Run what is not finished, and say what became of it. Ctrl-C and SIGTERM stop all jobs before they take effect.
 
     A job that fails takes those with it that need it; all others are run.
     """
-    progress, waiting = Progress(len(plan.jobs)), list[Job]()
-    for job in plan.jobs:
-        (progress.done if folder.finished(job) else waiting).append(job)
+    progress = standing(plan, folder)
+    there = {job.name for job in progress.done}
+    waiting = [job for job in plan.jobs if job.name not in there]
     kills: dict[str, int] = {}
     try:
         while waiting or progress.running:

@@ -1,11 +1,16 @@
 """``netsim study`` as one types it; what it runs is tested elsewhere."""
 
+import json
+import os
+import shutil
 import signal
 import sys
 
 import pytest
 
-from tests.studies.small import RUNS
+from netsim.studies.engine import StudyFolder, carry_out
+from tests.studies.small import RUNS, planned
+from tests.studies.test_carrying_out import Pretended
 
 
 @pytest.fixture
@@ -43,6 +48,8 @@ def test_a_dry_run_prints_every_command_and_the_time_and_leaves_nothing(netsim, 
     [
         (["small.yaml"], "give --out DIR, or --dry-run to see the plan"),
         (["small.yaml", "--out", "o", "--resume", "--force"], "give one of them"),
+        (["small.yaml", "--out", "o", "--so-far", "--resume"], "--so-far runs nothing, so --resume"),
+        (["small.yaml", "--out", "o", "--so-far"], "o is no folder of a study"),
         (["small.yaml", "--out", "o", "--address", "h:1"], "--address is for --engine ray"),
         (["fig5", "--out", "o"], "study: must be the path of a file that ends in .yaml, or one of ablations, drift"),
         (["fig5-fig7", "--out", "o"], "got 'fig5-fig7', did you mean 'fig5-fig6'?"),
@@ -59,6 +66,23 @@ def test_wrong_input_is_refused_with_status_2_before_anything_runs(arguments, me
     assert (status, out) == (2, "")
     assert message in err
     assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_so_far_tells_of_the_runs_that_are_finished_while_a_study_goes_on(netsim, tmp_path):
+    """Another driver has the folder; nothing is run, and what is finished is published."""
+    folder, engine = StudyFolder(tmp_path / "o", planned()), Pretended(tmp_path / "o" / "jobs")
+    held = folder.take()
+    carry_out(planned(), folder, engine)
+    shutil.rmtree(folder.jobs / "random.1")
+    status, out, err = netsim("study", "small.yaml", "--out", "o", "--so-far", "--publish", "kept", "--json")
+    os.close(held)
+    found = json.loads(out)
+    assert (status, err) == (0, "")
+    assert found["runs"] == {"planned": 4, "finished": 3, "failed": {}}
+    assert found["claims"][0]["pairs"] == 1
+    assert not (folder.jobs / "random.1").exists()
+    assert json.loads((tmp_path / "kept" / "study.json").read_bytes()) == found
+    assert len((tmp_path / "kept" / "runs.jsonl").read_text().splitlines()) == 1 + 3
 
 
 def test_shipped_studies_are_listed(netsim):
