@@ -27,7 +27,7 @@ class Times(NamedTuple):
 
 @dataclass
 class Results:
-    """What can be read of a study; curves are read once."""
+    """What can be read of a study; curves and records are read once."""
 
     plan: Plan
     folder: StudyFolder
@@ -36,6 +36,7 @@ class Results:
 
     def __post_init__(self) -> None:
         self._curves: dict[tuple[str, str, str], Curve] = {}
+        self._kept = {name: Kept.of(self.folder.jobs / name) for name in self.done}
 
     def jobs(self, group: str) -> tuple[Job, ...]:
         """The finished jobs of a group."""
@@ -51,7 +52,7 @@ class Results:
     def number(self, measure: Measure, job: Job) -> float:
         """What a run gives for a measure that is a value, or the last share of a curve."""
         folder = self.folder.folder_of(job)
-        if (kept := Kept.of(folder)) is not None:
+        if (kept := self._kept[job.name]) is not None:
             return kept.number(measure, job)
         if measure.value is not None:
             return value_of(measure, job, folder)
@@ -67,7 +68,7 @@ class Results:
 
     def curve(self, measure: Measure, job: Job) -> Curve:
         """The curve of a run in the bins of the measure; one over something else than interactions as it is."""
-        if (kept := Kept.of(self.folder.folder_of(job))) is not None:
+        if (kept := self._kept[job.name]) is not None:
             return kept.curve(measure, job)
         curve = self._curve(measure, job)
         assert isinstance(measure.bin, int)
@@ -92,15 +93,14 @@ class Results:
 
     def spent(self, job: Job) -> dict[str, float]:
         """What a run spent."""
-        folder = self.folder.folder_of(job)
-        kept = Kept.of(folder)
-        return ledger_of(folder) if kept is None else kept.ledger
+        kept = self._kept[job.name]
+        return ledger_of(self.folder.folder_of(job)) if kept is None else kept.ledger
 
     def record(self, job: Job) -> Record:
         """What is kept of a run where the study is published."""
-        folder = self.folder.folder_of(job)
-        if (kept := Kept.of(folder)) is not None:
+        if (kept := self._kept[job.name]) is not None:
             return kept.record
+        folder = self.folder.folder_of(job)
         manifest = jobs.KIND.read(folder)
         return {
             **{name: manifest[name] for name in ("command", "inputs", "versions")},
