@@ -126,12 +126,17 @@ def number(value: float | None, digits: int) -> str:
 
 
 def decimals(*values: float | None) -> int:
-    """How many decimals tell figures of one kind apart: four, or none where one of them is in the hundreds.
+    """How many decimals tell figures of one kind apart.
 
-    >>> decimals(0.1655, -0.0003, None), decimals(4160.0, 3866.7, 4450.0)
-    (4, 0)
+    Four, none where one of them is in the hundreds, and up to six where one would look like zero that is not.
+
+    >>> decimals(0.1655, -0.0003, None), decimals(4160.0, 3866.7, 4450.0), decimals(0.0206, 0.00004, 0.0394)
+    (4, 0, 5)
     """
-    return 0 if any(value is not None and abs(value) >= 100 for value in values) else 4
+    sizes = [abs(value) for value in values if value]
+    if any(size >= 100 for size in sizes):
+        return 0
+    return next((digits for digits in (4, 5) if all(round(size, digits) for size in sizes)), 6)
 
 
 def interval(figure: Mapping[str, Any], digits: int) -> str:

@@ -10,7 +10,7 @@ from netsim.studies import inference
 from netsim.studies.form import Verdict
 from netsim.studies.inference import Paired
 from netsim.studies.plan import Claim
-from netsim.studies.results import BySeed, Floats, Results, paired_values
+from netsim.studies.results import BySeed, Floats, Pairs, Results, paired_values
 
 
 def judged(results: Results, claims: Sequence[Claim]) -> list[dict[str, Any]]:
@@ -24,7 +24,7 @@ def _compared(results: Results, claim: Claim) -> dict[str, Any]:
     higher = _sides(results, claim, claim.higher)
     lower = claim.lower if isinstance(claim.lower, float) else _sides(results, claim, claim.lower)
     pairs = _restricted(results, claim, paired_values(higher, lower))
-    differences = np.concatenate([one - other for one, other in pairs])
+    differences = _by_seed(pairs)
     found = inference.paired(differences - claim.margin)
     return {
         "claim": claim.name,
@@ -54,9 +54,17 @@ def _sides(results: Results, claim: Claim, groups: Sequence[str]) -> list[BySeed
     return [results.numbers(claim.measure, group) for group in groups]
 
 
-def _restricted(
-    results: Results, claim: Claim, pairs: Sequence[tuple[Floats, Floats]]
-) -> Sequence[tuple[Floats, Floats]]:
+def _by_seed(pairs: Sequence[Pairs]) -> Floats:
+    """Difference of each seed that all pairs of groups have, mean over the pairs.
+
+    Runs of one seed meet the same packets, whatever their group: several groups of it are one draw, not several.
+    """
+    found = [dict(zip(each.seeds, each.one - each.other, strict=True)) for each in pairs]
+    seeds = [seed for seed in found[0] if all(seed in each for each in found)]
+    return np.array([np.mean([each[seed] for each in found]) for seed in seeds])
+
+
+def _restricted(results: Results, claim: Claim, pairs: Sequence[Pairs]) -> Sequence[Pairs]:
     """Times up to the shortest budget of all runs compared, before which none was lost from sight.
 
     A run that never got there counts with that budget, so that the mean is the restricted mean time.
@@ -66,17 +74,17 @@ def _restricted(
     groups = [*claim.higher, *(() if isinstance(claim.lower, float) else claim.lower)]
     times = [each for group in groups for each in results.times(claim.measure, group).by_seed.values()]
     limit = min((each.x for each in times if not each.reached), default=math.inf)
-    return [(np.minimum(one, limit), np.minimum(other, limit)) for one, other in pairs]
+    return [Pairs(seeds, np.minimum(one, limit), np.minimum(other, limit)) for seeds, one, other in pairs]
 
 
-def _beside(pairs: Sequence[tuple[Floats, Floats]], differences: Floats, claim: Claim) -> dict[str, Any]:
+def _beside(pairs: Sequence[Pairs], differences: Floats, claim: Claim) -> dict[str, Any]:
     """What else there is to know: how often one is better, and how many pairs would notice such an effect."""
     if not len(differences):
         return {"probability_of_improvement": None, "pairs_needed": None}
-    whole = [pair for pair in pairs if len(pair[0])]
     often = None
     if not isinstance(claim.lower, float):
-        often = inference.probability_of_improvement([one for one, _ in whole], [other for _, other in whole]).to_dict()
+        sides = [each.one for each in pairs], [each.other for each in pairs]
+        often = inference.probability_of_improvement(*sides).to_dict()
     needed = None
     if len(differences) > 1:
         beyond = float(differences.mean()) - claim.margin

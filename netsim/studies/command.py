@@ -1,6 +1,9 @@
 """``netsim study``. Nothing heavy is imported before it is called."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +71,7 @@ def study(
         raise click.UsageError("give --out DIR, or --dry-run to see the plan")
     if address is not None and engine != "ray":
         raise click.UsageError("--address is for --engine ray")
+    from netsim.files import to_json
     from netsim.studies import console
     from netsim.studies.commands import check
     from netsim.studies.engine import StudyFolder
@@ -77,18 +81,22 @@ def study(
     planned = check(plan(read_study(file, overrides, smoke=smoke)), Path.cwd())
     folder = None if out is None else StudyFolder(out, planned)
     if folder is None or dry_run:
-        console.print_plan(planned, folder, jobs or _cores())
+        if as_json:
+            click.echo(to_json(console.plan_told(planned, folder, jobs or _cores())), nl=False)
+        else:
+            console.print_plan(planned, folder, jobs or _cores())
         return
     command = ["netsim", "study", file, *(word for each in overrides for word in ("--set", each))]
     command += ["--smoke"] * smoke + ["--engine", "ray"] * (engine == "ray")
     if so_far:
         _concluded(planned, folder, _standing(planned, folder), command, publish, as_json=as_json, quiet=quiet)
         return
-    folder.refuse_existing(known=resume or force)
+    folder.refuse_existing(known=resume, force=force)
     held = folder.take(force=force)
     try:
-        _reused(planned, folder, others, hidden=quiet or as_json)
-        progress = _carried_out(planned, folder, engine, address, jobs, hidden=quiet or as_json)
+        with _told_what_cannot_be_written(folder):
+            _reused(planned, folder, others, hidden=quiet or as_json)
+            progress = _carried_out(planned, folder, engine, address, jobs, hidden=quiet or as_json)
         _concluded(planned, folder, progress, command, publish, as_json=as_json, quiet=quiet)
     finally:
         os.close(held)
@@ -118,16 +126,26 @@ def _reused(planned: "Plan", folder: "StudyFolder", others: tuple[Path, ...], *,
 def _carried_out(
     planned: "Plan", folder: "StudyFolder", engine: str, address: str | None, jobs: int | None, *, hidden: bool
 ) -> "Progress":
-    from netsim.errors import RunError
     from netsim.studies.engine import carry_out
     from netsim.studies.progress import Clock, shown
 
+    workers = _engine(engine, address, folder, jobs)
+    with shown(planned.jobs, Clock(folder), workers.places, hidden) as watch:
+        return carry_out(planned, folder, workers, watch)
+
+
+@contextmanager
+def _told_what_cannot_be_written(folder: "StudyFolder") -> Iterator[None]:
+    from netsim.errors import RunError
+
     try:
-        workers = _engine(engine, address, folder, jobs)
-        with shown(planned.jobs, Clock(folder), workers.places, hidden) as watch:
-            return carry_out(planned, folder, workers, watch)
+        yield
+    except shutil.Error as error:  # of a folder that is copied: source, target and reason of each file
+        source, _, reason = error.args[0][0]
+        raise RunError(f"cannot copy {source}: {reason}; --resume goes on") from None
     except OSError as error:
-        raise RunError(f"cannot write {error.filename or folder.path}: {error.strerror or error}") from None
+        told = f"cannot write {error.filename or folder.path}: {error.strerror or error}; --resume goes on"
+        raise RunError(told) from None
 
 
 def _engine(engine: str, address: str | None, folder: "StudyFolder", jobs: int | None) -> "Engine":

@@ -11,22 +11,39 @@ from rich.table import Table
 from netsim.console import decimals, number, safe, span, wide
 from netsim.faults import printable
 from netsim.studies.commands import with_folder, words_of
-from netsim.studies.engine import Progress, StudyFolder
+from netsim.studies.engine import Progress, StudyFolder, standing
 from netsim.studies.plan import Plan
 from netsim.studies.progress import Clock, told
 
 
-def print_plan(plan: Plan, folder: StudyFolder | None, places: int) -> None:
-    """What would be run, how much of it is finished, and about how long the rest takes."""
-    done = [] if folder is None else [job for job in plan.jobs if folder.finished(job)]
+def plan_told(plan: Plan, folder: StudyFolder | None, places: int) -> dict[str, Any]:
+    """What would be run, what of it is finished, and about how many seconds the rest takes, as JSON."""
+    done = [] if folder is None else standing(plan, folder).done
     names = {job.name for job in done}
-    click.echo(f"{plan.name}: {len(plan.jobs)} runs in {len(plan.groups)} groups, {len(done)} finished")
-    for job in plan.jobs:
-        mark = "done" if job.name in names else "    "
-        click.echo(f"{mark}  netsim {printable(words_of(with_folder(job)))}")
     ahead = [job for job in plan.jobs if job.name not in names]
-    left = (Clock(folder) if folder is not None else Clock()).left_s(ahead, done, places)
-    click.echo(f"about {told(left)} with {places} at once")
+    runs = [
+        {
+            "run": job.name,
+            "group": job.group,
+            "seed": job.seed,
+            "command": words_of(["netsim", *with_folder(job)]),
+            "needs": list(job.needs),
+            "finished": job.name in names,
+        }
+        for job in plan.jobs
+    ]
+    left_s = (Clock(folder) if folder is not None else Clock()).left_s(ahead, done, places)
+    return {"study": plan.name, "groups": len(plan.groups), "runs": runs, "at_once": places, "left_s": left_s}
+
+
+def print_plan(plan: Plan, folder: StudyFolder | None, places: int) -> None:
+    """The same for people."""
+    found = plan_told(plan, folder, places)
+    runs, done = found["runs"], sum(run["finished"] for run in found["runs"])
+    click.echo(f"{plan.name}: {len(runs)} runs in {found['groups']} groups, {done} finished")
+    for run in runs:
+        click.echo(f"{'done' if run['finished'] else '    '}  {printable(run['command'])}")
+    click.echo(f"about {told(found['left_s'])} with {places} at once")
 
 
 def print_outcome(found: Mapping[str, Any], folder: Path) -> None:
@@ -59,11 +76,13 @@ def _middle(numbers: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _claims(claims: Any) -> Table:
-    table = Table("claim", "effect", "95 % interval", "pairs", "p", "verdict", box=SIMPLE_HEAD, pad_edge=False)
+    columns = ["claim", "effect", "95 % interval", "pairs", "p", "p, Holm", "verdict"]
+    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
     for each in claims:
         digits = decimals(each["effect"], *(each["ci95"] or ()))
         effect, ends = number(each["effect"], digits), span(each["ci95"], digits)
-        table.add_row(safe(each["claim"]), effect, ends, str(each["pairs"]), f"{each['p']:.3g}", each["verdict"])
+        p_values = (f"{each['p']:.3g}", f"{each['p_holm']:.3g}")
+        table.add_row(safe(each["claim"]), effect, ends, str(each["pairs"]), *p_values, each["verdict"])
     return table
 
 

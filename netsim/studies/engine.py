@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Protocol
 
 from netsim.errors import InputError
-from netsim.files import lock, to_json, write_atomic
-from netsim.seals import Kind
+from netsim.files import lock
+from netsim.seals import MANIFEST, Kind
 from netsim.studies import jobs
+from netsim.studies.kept import Kept
 from netsim.studies.plan import Job, Plan
 
 KIND = Kind("netsim-study", 1, "study", "folder of a study")
 JOBS = "jobs"
+SHOWN = ("study.json", "report.html")
+"""What is made of the runs, beside pictures."""
 MOST_KILLS = 20
 """After so many kills of its worker a job counts as failed: something, such as a lack of memory, kills it each time."""
 
@@ -72,8 +75,10 @@ class StudyFolder:
         """The folder of all jobs."""
         return self.path / JOBS
 
-    def refuse_existing(self, *, known: bool) -> None:
-        """Refuse a folder that holds something else than this study, or this study unless that is ``known``.
+    def refuse_existing(self, *, known: bool, force: bool = False) -> None:
+        """Refuse a folder that is there unless that is ``known``, or holds something else than this study.
+
+        With ``force`` another study may be in it, or one whose manifest is damaged.
 
         Raises
         ------
@@ -84,12 +89,19 @@ class StudyFolder:
             return
         if not self.path.is_dir():
             raise InputError(f"{self.path} is no folder; give another --out")
-        there = KIND.read_if_there(self.path)
+        try:
+            there = KIND.read_if_there(self.path)
+        except InputError:
+            if not force or not self.jobs.is_dir():
+                raise
+            return
         if there is None and set(os.listdir(self.path)) - {".lock", ".manifest.json.partial"}:
             raise InputError(f"{self.path} holds other things than a study; give another --out")
-        if there is not None and there["study"] != self._plan.name:
-            raise InputError(f"{self.path} holds the study {there['study']!r}; give another --out")
-        if there is not None and not known:
+        if there is not None and there["study"] != self._plan.name and not force:
+            raise InputError(
+                f"{self.path} holds the study {there['study']!r}; give another --out, or --force to replace it"
+            )
+        if not known and not force:
             raise InputError(
                 f"{self.path} exists; give another --out, or --resume to go on with the study in it, or --force to "
                 "replace it"
@@ -109,6 +121,9 @@ class StudyFolder:
             KIND.write(self.path, {"study": self._plan.name})
             if force:
                 shutil.rmtree(self.jobs, ignore_errors=True)
+                for path in self.path.iterdir():
+                    if path.name in SHOWN or path.suffix in (".svg", ".png"):
+                        path.unlink()
             self.jobs.mkdir(exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot write {self.path}: {error.strerror or error}") from None
@@ -122,14 +137,30 @@ class StudyFolder:
         """The folder of a job."""
         return self.jobs / job.name
 
-    def write(self, name: str, value: object) -> None:
-        """Keep JSON beside the jobs."""
-        write_atomic(self.path / name, to_json(value))
-
 
 def standing(plan: Plan, folder: StudyFolder) -> Progress:
-    """How far a study is."""
-    return Progress(len(plan.jobs), [job for job in plan.jobs if folder.finished(job)])
+    """How far a study is.
+
+    A run counts that is finished and whole, if those whose folders it read do: one that is made anew may have left
+    something else. The record of a run that was made elsewhere counts if it says all that the plan's measures ask and
+    no run that is still to be made reads what it left.
+    """
+    records = {job.name: Kept.of(folder.folder_of(job)) for job in plan.jobs if folder.finished(job)}
+    there = {
+        job.name
+        for job in plan.jobs
+        if job.name in records and ((record := records[job.name]) is None or record.says_all(plan, job))
+    }
+    while True:
+        read = {name for job in plan.jobs if job.name not in there for name in job.needs}
+        left = {
+            job.name
+            for job in plan.jobs
+            if job.name in there and there.issuperset(job.needs) and (records[job.name] is None or job.name not in read)
+        }
+        if left == there:
+            return Progress(len(plan.jobs), [job for job in plan.jobs if job.name in there])
+        there = left
 
 
 def carry_out(plan: Plan, folder: StudyFolder, engine: Engine, watch: Watch = lambda progress: None) -> Progress:
@@ -140,6 +171,9 @@ def carry_out(plan: Plan, folder: StudyFolder, engine: Engine, watch: Watch = la
     progress = standing(plan, folder)
     there = {job.name for job in progress.done}
     waiting = [job for job in plan.jobs if job.name not in there]
+    for job in waiting:
+        if (folder.folder_of(job) / MANIFEST).exists():  # of no use: nobody shall take it for finished later on
+            jobs.discard(folder.folder_of(job))
     kills: dict[str, int] = {}
     try:
         while waiting or progress.running:

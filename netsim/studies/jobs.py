@@ -5,19 +5,24 @@
 it the job is finished, without it it is not, whatever was killed when.
 """
 
+import functools
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from netsim.errors import InputError
+from netsim.errors import InputError, ScenarioError
 from netsim.files import lock, sha256, sync_folder, to_json, write_atomic
 from netsim.provenance import differences, versions
 from netsim.seals import MANIFEST, Kind, intact, written
 from netsim.studies.commands import WRITTEN, can_resume
 from netsim.studies.plan import OUT, Job
+
+if TYPE_CHECKING:
+    from netsim.scenario import Scenario
 
 KIND = Kind("netsim-study-job", 1, "run of a study", "folder of a study's run", "remove its folder to run it again")
 LOG, TIME = "log.txt", "time.json"
@@ -25,6 +30,7 @@ NUMBERS = "numbers.json"
 """In the place of what the command wrote, where the run was made elsewhere: see :mod:`netsim.studies.kept`."""
 OF_THE_CLOCK = frozenset({"timing.json", "tensorboard", LOG, TIME})
 """Names of what is not the same from one time to another, and stands in no manifest of a job."""
+_CODE = re.compile(r"[^\s|={},:]+\.py(?=:)")
 
 
 def seal(folder: Path, command: Sequence[str]) -> None:
@@ -36,10 +42,34 @@ def seal(folder: Path, command: Sequence[str]) -> None:
 
 
 def asked_of(command: Sequence[str]) -> dict[str, Any]:
-    """What decides a result: the command, the scenario files that it names, and the versions."""
-    files = [Path(word) for word in command if word.endswith((".yaml", ".yml"))]
-    inputs = {str(path): sha256(path) for path in files if path.is_file()}
-    return {"command": list(command), "inputs": inputs, "versions": versions("torch")}
+    """What decides a result: the command, the files that it names, and the versions."""
+    return {"command": list(command), "inputs": dict(_inputs(command)), "versions": versions("torch")}
+
+
+def _inputs(command: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Name and SHA-256 of scenario files, of the files that they name, and of controllers in files."""
+    for word in command:
+        path = Path(word)
+        if word.endswith((".yaml", ".yml")) and path.is_file():
+            digest = sha256(path)
+            yield word, digest
+            scenario = _scenario(path, digest)
+            for name, its in (scenario.files() if scenario is not None else {}).items():
+                yield str(path.parent / name), its
+        for name in _CODE.findall(word):
+            if Path(name).is_file():
+                yield name, sha256(Path(name))
+
+
+@functools.lru_cache(64)
+def _scenario(path: Path, digest: str) -> "Scenario | None":
+    """What a file of a SHA-256 says; ``None`` if it is no scenario, which the command will find out."""
+    from netsim.loading import load_scenario
+
+    try:
+        return load_scenario(path)
+    except ScenarioError:
+        return None
 
 
 def make_durable(path: Path) -> None:
@@ -94,28 +124,57 @@ def take(folder: Path) -> int | None:
 def prepare(folder: Path, job: Job) -> None:
     """Leave of an unfinished job only what its command goes on with; nothing of one that was finished and damaged."""
     if (folder / MANIFEST).exists() or not can_resume(job):
-        shutil.rmtree(folder / OUT, ignore_errors=True)
-    for name in (MANIFEST, WRITTEN, NUMBERS, TIME):
+        discard(folder)
+    for name in (WRITTEN, NUMBERS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def discard(folder: Path) -> None:
+    """Remove what a job has left, and last the seal that says so."""
+    shutil.rmtree(folder / OUT, ignore_errors=True)
+    for name in (WRITTEN, NUMBERS, TIME, MANIFEST):
         (folder / name).unlink(missing_ok=True)
 
 
 def seconds_of(folder: Path) -> float | None:
-    """How long a job took where it was finished, in seconds; ``None`` if that is not known."""
+    """How long a job took, all beginnings that were gone on with together; ``None`` if that is not known."""
     try:
-        return float(json.loads((folder / TIME).read_bytes())["seconds"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return float(_time(folder)["seconds"])
+    except (KeyError, TypeError, ValueError):
         return None
 
 
-def keep_seconds(folder: Path, seconds: float) -> None:
-    """Keep how long a job took."""
-    write_atomic(folder / TIME, to_json({"seconds": round(seconds, 3)}))
+def made_of(folder: Path) -> dict[str, str | None]:
+    """The commit and the processor that made what a job left, as far as they are known."""
+    time = _time(folder)
+    return {name: time.get(name) for name in ("commit", "processor")}
 
 
-def complaint(folder: Path) -> str:
-    """The last thing a job said."""
+def keep_time(folder: Path, seconds: float, made: Mapping[str, str | None]) -> None:
+    """Keep how long a job took, and of which commit and on what."""
+    write_atomic(folder / TIME, to_json({"seconds": round(seconds, 3), **made}))
+
+
+def _time(folder: Path) -> dict[str, Any]:
     try:
-        lines = (folder / LOG).read_text(errors="replace").strip().splitlines()
+        found = json.loads((folder / TIME).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def log_size(folder: Path) -> int:
+    """Bytes of what a job has said so far."""
+    try:
+        return (folder / LOG).stat().st_size
+    except OSError:
+        return 0
+
+
+def complaint(folder: Path, since: int = 0) -> str:
+    """The last thing a job said, after so many bytes that it had said before."""
+    try:
+        lines = (folder / LOG).read_bytes()[since:].decode(errors="replace").strip().splitlines()
     except OSError:
         lines = []
     told = [line for line in lines if line.startswith("netsim: error:")]

@@ -48,6 +48,10 @@ class Kept:
         """Whether it says what a measure asks of a job."""
         return self._found(measure, job) is not None
 
+    def says_all(self, plan: Plan, job: Job) -> bool:
+        """Whether it says what all measures of a plan ask of a job."""
+        return all(self.has(measure, job) for measure in measures_of(plan, job.group))
+
     def number(self, measure: Measure, job: Job) -> float:
         """What a measure of a number has found."""
         found = self._found(measure, job)

@@ -26,6 +26,7 @@ class LocalEngine:
         self.places = places
         self._folder = folder
         self._running: dict[str, tuple[Job, subprocess.Popen[bytes]]] = {}
+        self._said: dict[str, int] = {}
 
     def start(self, job: Job) -> Ended | None:
         """Begin a job. One that a dying worker still holds is given back as put off."""
@@ -37,6 +38,7 @@ class LocalEngine:
             if jobs.finished(folder, job):  # by the worker of a driver that was killed
                 return Ended(job)
             jobs.prepare(folder, job)
+            self._said[job.name] = jobs.log_size(folder)
             with (folder / jobs.LOG).open("ab") as log:
                 self._running[job.name] = job, self._process(job, held, log)
         finally:
@@ -73,7 +75,7 @@ class LocalEngine:
             return Ended(job)
         if status == -signal.SIGKILL:  # somebody or the system killed the worker: it goes on where it was
             return Ended(job, put_off=True, killed=True)
-        return Ended(job, error=jobs.complaint(folder))
+        return Ended(job, error=jobs.complaint(folder, self._said[job.name]))
 
     def stop(self) -> None:
         """End all workers: they may write a checkpoint, and what they had done is gone on with next time."""

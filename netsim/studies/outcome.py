@@ -1,7 +1,6 @@
 """What a study shows, as JSON: groups with their ledger, numbers, curves, claims, and where it all was made."""
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from netsim.studies.claims import judged
 from netsim.studies.commands import words_of
 from netsim.studies.engine import Progress, StudyFolder
 from netsim.studies.form import Measure
-from netsim.studies.kept import Kept, pairs, write
+from netsim.studies.kept import pairs, write
 from netsim.studies.plan import FigurePlan, Plan
 from netsim.studies.results import Results
 
@@ -52,7 +51,7 @@ def conclude(plan: Plan, folder: StudyFolder, progress: Progress, command: Seque
             "command": words_of(command),
             "commit": machine.commit(),
             "machine": machine.description(),
-            "taken": _taken(folder, progress),
+            "commits": results.commits(),
         },
     }
     return rounded(found)  # type: ignore[no-any-return]
@@ -91,12 +90,6 @@ def publish(found: Mapping[str, Any], plan: Plan, source: StudyFolder, progress:
         write(folder, {job.name: results.record(job) for job in plan.jobs if job.name in results.done})
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
-
-
-def _taken(folder: StudyFolder, progress: Progress) -> dict[str, int]:
-    """How many runs were made elsewhere, of which commits."""
-    kept = [found for job in progress.done if (found := Kept.of(folder.folder_of(job))) is not None]
-    return dict(Counter(each.record["made"]["commit"] or "unknown" for each in kept))
 
 
 def _asked(plan: Plan) -> dict[str, list[str]]:

@@ -109,6 +109,7 @@ class _Planner:
         if source.here is not None:
             self.parameters.setdefault("here", str(source.here))
         self.groups: dict[str, list[Job]] = {}
+        self.names: set[str] = set()
 
     def plan(self) -> Plan:
         study = self.source.study
@@ -152,6 +153,7 @@ class _Planner:
                 if group in self.groups:
                     raise _Wrong("must be a group's name that no other runs have", shown_text(group))
                 self.groups[group] = self._of_group(group, runs, values, seeds)
+                self._refuse_known(self.groups[group])
                 made += self.groups[group]
                 if len(made) > MAX_JOBS:
                     raise _Wrong(f"must be at most {MAX_JOBS} runs")
@@ -165,6 +167,12 @@ class _Planner:
         alike = [filled(word, {**values, **lists, "seed": 0}) for word in words]
         seeded = any("{seed}" in word for word in words) or any(FOLDER.search(word) for word in alike)
         return [self._job(group, runs, values, seed) for seed in (seeds if seeded else [None])]
+
+    def _refuse_known(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            if job.name in self.names:  # a group w of seed 4, and a group w.4 of none
+                raise _Wrong("must have groups whose runs, GROUP.SEED, have names of their own", shown_text(job.name))
+            self.names.add(job.name)
 
     def _job(self, group: str, runs: Runs, values: Mapping[str, Plain], seed: int | None) -> Job:
         own = values if seed is None else {**values, "seed": seed}

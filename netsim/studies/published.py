@@ -63,14 +63,29 @@ def _told(found: Mapping[str, Any], link: str) -> str:
     machine = made["machine"]
     where = f"{machine['cores']} cores of {machine['processor'] or machine['system']}"
     figures = ", ".join(f"[{each['figure']}]({link}/{each['figure']}.svg)" for each in found["figures"])
-    taken = [f"{count} of them of {commit[:12]}" for commit, count in made.get("taken", {}).items()]
     lead = [
         f"**{link.rpartition('/')[2]}**: {_first_line(found['description'])}",
-        f"{runs['finished']} of {runs['planned']} runs on {where}, "
-        + ", ".join([f"commit {(made['commit'] or 'unknown')[:12]}", *taken]),
+        f"{runs['finished']} of {runs['planned']} runs on {where}, {_commits(made)}",
     ]
-    lines = [f"{' '.join(lead)}{f'; {figures}' if figures else ''}.", "", f"`{made['command']}`"]
+    again = f"`{made['command']} --out studies/{link.rpartition('/')[2]}`"
+    lines = [f"{' '.join(lead)}{f'; {figures}' if figures else ''}.", "", again]
     return "\n".join([*lines, *(["", *_table(found["claims"])] if found["claims"] else [])])
+
+
+def _commits(made: Mapping[str, Any]) -> str:
+    """Of which commit it all is; if of several, how many runs of each, and what concluded from them.
+
+    >>> _commits({"commit": "a", "commits": {"a": 3}}), _commits({"commit": "a", "commits": {"b": 1, "c": 2}})
+    ('commit a', 'of commits c (2) and b (1), concluded at a')
+    """
+    here = (made["commit"] or "unknown")[:12]
+    by_count = sorted(made["commits"].items(), key=lambda item: -item[1])
+    if [commit[:12] for commit, _ in by_count] in ([here], []):
+        return f"commit {here}"
+    if len(by_count) == 1:
+        return f"of commit {by_count[0][0][:12]}, concluded at {here}"
+    *first, last = (f"{commit[:12]} ({count})" for commit, count in by_count)
+    return f"of commits {', '.join(first)} and {last}, concluded at {here}"
 
 
 def _first_line(text: str) -> str:
@@ -78,14 +93,15 @@ def _first_line(text: str) -> str:
 
 
 def _table(claims: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield "| claim | effect | 95 % interval | pairs | verdict |"
-    yield "|---|---|---|---|---|"
+    yield "| claim | effect | 95 % interval | pairs | p, Holm | verdict |"
+    yield "|---|---|---|---|---|---|"
     for each in claims:
         low, high = each["ci95"] or (None, None)
         digits = decimals(each["effect"], low, high)
         ends = f"{number(low, digits)} .. {number(high, digits)}"
         name = each["claim"].replace("|", "\\|")
-        yield f"| {name} | {number(each['effect'], digits)} | {ends} | {each['pairs']} | {each['verdict']} |"
+        cells = [name, number(each["effect"], digits), ends, each["pairs"], f"{each['p_holm']:.2g}", each["verdict"]]
+        yield f"| {' | '.join(map(str, cells))} |"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -95,6 +95,7 @@ class RayEngine:
         self._task = self._ray.remote(num_cpus=1, max_retries=MOST_KILLS)(perform)
         self.places = places or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         self._running: dict[Any, tuple[Job, int]] = {}
+        self._said: dict[str, int] = {}
 
     def start(self, job: Job) -> Ended | None:
         """Begin a job. One that a dying worker of this machine still holds is given back as put off."""
@@ -109,6 +110,7 @@ class RayEngine:
         shutil.rmtree(folder / ARRIVED, ignore_errors=True)
         given = {name: packed([self._folder / name / OUT], self._folder / name) for name in job.needs}
         given[job.name] = packed([folder], folder)
+        self._said[job.name] = jobs.log_size(folder)
         self._running[self._task.remote(worker.command(job), job.name, given)] = job, held
         return None
 
@@ -127,8 +129,11 @@ class RayEngine:
             if status == 0 and jobs.finished(self._folder / job.name, job):
                 return Ended(job)
             killed = status == -signal.SIGKILL
-            why = None if killed else jobs.complaint(self._folder / job.name)
+            why = None if killed else jobs.complaint(self._folder / job.name, self._said[job.name])
             return Ended(job, error=why, put_off=killed, killed=killed)
+        except InputError as error:  # files that the command names are others on the node
+            jobs.discard(self._folder / job.name)
+            return Ended(job, error=f"on the node: {error}")
         except self._ray.exceptions.RayTaskError as error:
             return Ended(job, error=str(error.cause))
         except self._ray.exceptions.RayError:  # more nodes died than the cluster tries again for

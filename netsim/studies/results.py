@@ -1,5 +1,6 @@
 """The numbers of the runs that are finished, by group and seed."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netsim.studies import jobs, machine
+from netsim.studies import jobs
 from netsim.studies.engine import StudyFolder
 from netsim.studies.form import Measure
 from netsim.studies.kept import Kept, Record, measures_of, question
@@ -35,7 +36,7 @@ class Results:
     """Names of the jobs that are finished."""
 
     def __post_init__(self) -> None:
-        self._curves: dict[tuple[str, str, str], Curve] = {}
+        self._curves: dict[tuple[str | None, ...], Curve] = {}
         self._kept = {name: Kept.of(self.folder.jobs / name) for name in self.done}
 
     def jobs(self, group: str) -> tuple[Job, ...]:
@@ -104,11 +105,19 @@ class Results:
         manifest = jobs.KIND.read(folder)
         return {
             **{name: manifest[name] for name in ("command", "inputs", "versions")},
-            "made": {"commit": machine.commit(), "processor": machine.processor()},
+            "made": jobs.made_of(folder),
             "seconds": jobs.seconds_of(folder),
             "ledger": self.spent(job),
             "found": self._found(job),
         }
+
+    def commits(self) -> dict[str, int]:
+        """How many of the finished runs were made by which commit."""
+        made = [
+            jobs.made_of(self.folder.jobs / name) if record is None else record.record["made"]
+            for name, record in self._kept.items()
+        ]
+        return dict(sorted(Counter(each["commit"] or "unknown" for each in made).items()))
 
     def _found(self, job: Job) -> list[dict[str, Any]]:
         """The answers to all that measures ask of a run, each once."""
@@ -125,7 +134,7 @@ class Results:
         return {name: values.tolist() for name, values in self.curve(measure, job)._asdict().items()}
 
     def _curve(self, measure: Measure, job: Job) -> Curve:
-        key = job.name, measure.curve or "", measure.file or ""
+        key = job.name, measure.curve, measure.x, measure.file
         if key not in self._curves:
             self._curves[key] = curve_of(measure, job, self.folder.folder_of(job))
         return self._curves[key]
@@ -138,19 +147,28 @@ class Results:
         return measure.reach * float(np.mean(means)) if means else np.inf
 
 
-def paired_values(higher: Sequence[BySeed], lower: Sequence[BySeed] | float) -> list[tuple[Floats, Floats]]:
+class Pairs(NamedTuple):
+    """What two groups have, seed by seed."""
+
+    seeds: tuple[int | None, ...]
+    one: Floats
+    other: Floats
+
+
+def paired_values(higher: Sequence[BySeed], lower: Sequence[BySeed] | float) -> list[Pairs]:
     """For each pair of groups the values of the seeds that both have, in the order of the seeds.
 
     A group of one run without a seed is compared with every seed of the other.
     """
     if isinstance(lower, float):
-        return [(np.array(list(side.values())), np.full(len(side), lower)) for side in higher]
+        return [_matched(side, {None: lower}) for side in higher]
     return [_matched(one, other) for one, other in zip(higher, lower, strict=True)]
 
 
-def _matched(one: BySeed, other: BySeed) -> tuple[Floats, Floats]:
-    if set(one) == {None} or set(other) == {None}:
-        count = max(len(one), len(other))
-        return np.resize(list(one.values()), count), np.resize(list(other.values()), count)
-    seeds = sorted(seed for seed in one if seed in other and seed is not None)
-    return np.array([one[seed] for seed in seeds]), np.array([other[seed] for seed in seeds])
+def _matched(one: BySeed, other: BySeed) -> Pairs:
+    if set(one) == {None}:
+        one = dict.fromkeys(other, one[None])
+    if set(other) == {None}:
+        other = dict.fromkeys(one, other[None])
+    seeds = tuple(sorted((seed for seed in one if seed in other), key=lambda seed: -1 if seed is None else seed))
+    return Pairs(seeds, np.array([one[seed] for seed in seeds]), np.array([other[seed] for seed in seeds]))

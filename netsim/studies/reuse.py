@@ -5,7 +5,7 @@ run of which nobody needs more than the study's measures ask for.
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 
 from netsim.errors import InputError
@@ -95,32 +95,36 @@ def _put(staging: Path, target: Path) -> None:
 
 def _records(plan: Plan, folder: StudyFolder, published: Path) -> list[str]:
     there = {tuple(record["command"]): record for record in kept.read(published)}
-    answered = {
-        job.name: there[job.command]
-        for job in plan.jobs
-        if job.command in there and _says_all(there[job.command], plan, job) and not folder.finished(job)
-    }
-    taken = _by_themselves(plan, answered)
+    finished = {job.name: Kept.of(folder.folder_of(job)) for job in plan.jobs if folder.finished(job)}
+    whole = {name for name, record in finished.items() if record is None}
+    answered: dict[str, Record] = {}
     for job in plan.jobs:
-        if job.name in taken:
-            _put_record(taken[job.name], job, folder.folder_of(job))
-    return [job.name for job in plan.jobs if job.name in taken]
+        own = finished.get(job.name)
+        record = there.get(job.command) if own is None else own.record
+        if job.name not in whole and record is not None and _says_all(record, plan, job):
+            answered[job.name] = record
+    answers = _by_themselves(plan, answered, whole)
+    taken = [job for job in plan.jobs if job.name in answers and job.name not in finished]
+    for job in taken:
+        _put_record(answers[job.name], job, folder.folder_of(job))
+    return [job.name for job in taken]
 
 
 def _says_all(record: Record, plan: Plan, job: Job) -> bool:
     asked = jobs.asked_of(job.command)
     same = all(record[name] == asked[name] for name in ("inputs", "versions"))
-    return same and all(Kept(record).has(measure, job) for measure in kept.measures_of(plan, job.group))
+    return same and Kept(record).says_all(plan, job)
 
 
-def _by_themselves(plan: Plan, answered: Mapping[str, Record]) -> Mapping[str, Record]:
-    """Those that need no run which is not among them, and that no such run needs."""
+def _by_themselves(plan: Plan, answered: Mapping[str, Record], whole: Set[str]) -> Mapping[str, Record]:
+    """Those that need no run which is neither among them nor ``whole``, and that no such run needs."""
     while True:
-        needed = {name for job in plan.jobs if job.name not in answered for name in job.needs}
+        there = whole | answered.keys()
+        needed = {name for job in plan.jobs if job.name not in there for name in job.needs}
         left = {
             job.name: answered[job.name]
             for job in plan.jobs
-            if job.name in answered and job.name not in needed and all(name in answered for name in job.needs)
+            if job.name in answered and job.name not in needed and there.issuperset(job.needs)
         }
         if len(left) == len(answered):
             return left
@@ -132,6 +136,6 @@ def _put_record(record: Record, job: Job, target: Path) -> None:
     staging.mkdir(parents=True)
     write_atomic(staging / jobs.NUMBERS, to_json(record))
     if record["seconds"] is not None:
-        jobs.keep_seconds(staging, record["seconds"])
+        jobs.keep_time(staging, record["seconds"], record["made"])
     jobs.seal(staging, job.command)
     _put(staging, target)

@@ -10,13 +10,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from netsim.studies.plan import Job
 
+KEEP_EVERY_S = 10.0
+"""How often the time is kept, so that little of it is forgotten if the worker is killed."""
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM")}
 """Environment of a worker: cores are shared out between jobs, not within them."""
 
@@ -40,15 +43,40 @@ def command(job: "Job") -> list[str]:
 def main(arguments: Sequence[str]) -> int:
     """Do what the order says; the exit status is that of the command."""
     _die_with_the_driver()
-    order, begun = json.loads(arguments[0]), time.perf_counter()
+    order = json.loads(arguments[0])
     folder = Path(order["name"])
-    status = _run(order["words"], folder)
+    with timed(folder):
+        status = _run(order["words"], folder)
     if status == 0:
         from netsim.studies import jobs
 
-        jobs.keep_seconds(folder, time.perf_counter() - begun)
         jobs.seal(folder, order["command"])
     return status
+
+
+@contextmanager
+def timed(folder: Path) -> Iterator[None]:
+    """Keep how long this takes, after what it took before it was begun again, and of which commit it is."""
+    from netsim.studies import jobs, machine
+
+    begun, before = time.perf_counter(), jobs.seconds_of(folder) or 0.0
+    made, over = {"commit": machine.commit(), "processor": machine.processor()}, threading.Event()
+
+    def keep() -> None:
+        jobs.keep_time(folder, before + time.perf_counter() - begun, made)
+
+    def keep_now_and_then() -> None:
+        while not over.wait(KEEP_EVERY_S):
+            keep()
+
+    thread = threading.Thread(target=keep_now_and_then, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        keep()
 
 
 def _run(words: Sequence[str], folder: Path) -> int:

@@ -1,14 +1,18 @@
 """What an engine is given to do, in which order, and what is left alone. The engine here is one of no processes."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
 from netsim.errors import InputError
-from netsim.studies import jobs
+from netsim.loading import load_scenario
+from netsim.studies import jobs, machine
 from netsim.studies.engine import MOST_KILLS, Ended, StudyFolder, carry_out
 from netsim.studies.plan import OUT
 from netsim.studies.progress import Clock, told
+from netsim.studies.worker import timed
 from tests.studies.small import RUNS, planned, results_of, seals_of
 
 CHAIN = RUNS.replace(
@@ -48,7 +52,7 @@ class Pretended:
         (self.folder / job.name / OUT).mkdir(exist_ok=True)
         summary = {"utility": {"mean": len(job.name) + (job.seed or 0)}}
         (self.folder / job.name / OUT / "summary.json").write_text(json.dumps(summary))
-        jobs.keep_seconds(self.folder / job.name, 2 * job.seconds)
+        jobs.keep_time(self.folder / job.name, 2 * job.seconds, {"commit": None, "processor": None})
         jobs.seal(self.folder / job.name, job.command)
         return [Ended(job)]
 
@@ -110,6 +114,44 @@ def test_of_an_unfinished_run_only_what_can_be_gone_on_with_is_kept(tmp_path):
         assert part.exists() == kept
 
 
+def test_runs_are_made_again_whose_folders_were_read_by_them_before(tmp_path):
+    """What reads a folder that is made anew may find something else there, also after a stop in between."""
+    carried_out(tmp_path, CHAIN)
+    shutil.rmtree(tmp_path / "out" / "jobs" / "equal.0")
+    _, engine = carried_out(tmp_path, CHAIN, failing=["played.0"])
+    assert engine.begun == ["equal.0", "played.0"]
+    _, engine = carried_out(tmp_path, CHAIN)
+    assert engine.begun == ["played.0"]
+
+
+def test_the_time_of_a_run_is_that_of_all_beginnings_it_went_on_from(tmp_path):
+    """And none of a run that was begun from nothing. The commit is known as soon as anything is kept."""
+    going_on = planned().jobs[0]
+    appending = planned(RUNS.replace("run tiny", "collect tiny")).jobs[0]
+    for job, least in ((going_on, 100.0), (appending, 0.0)):
+        folder = tmp_path / job.command[0]
+        folder.mkdir()
+        jobs.keep_time(folder, 100.0, {"commit": "old", "processor": "a loom"})
+        jobs.prepare(folder, job)
+        with pytest.raises(ZeroDivisionError), timed(folder):
+            assert 1 / 0
+        assert least <= jobs.seconds_of(folder) < least + 50
+        assert jobs.made_of(folder) == {"commit": machine.commit(), "processor": machine.processor()}
+    (folder / jobs.TIME).write_text("[]")
+    assert (jobs.seconds_of(folder), jobs.made_of(folder)) == (None, {"commit": None, "processor": None})
+
+
+def test_a_run_that_fails_is_reported_by_what_it_said_this_time(tmp_path):
+    (tmp_path / jobs.LOG).write_text("netsim: error: no space left\n")
+    since = jobs.log_size(tmp_path)
+    assert jobs.complaint(tmp_path) == "no space left"
+    assert jobs.complaint(tmp_path, since) == "it said nothing"
+    with (tmp_path / jobs.LOG).open("a") as log:
+        log.write("Segmentation fault\n")
+    assert jobs.complaint(tmp_path, since) == "Segmentation fault"
+    assert jobs.log_size(tmp_path / "nowhere") == 0
+
+
 def test_another_study_or_another_run_of_the_same_name_is_refused(tmp_path):
     carried_out(tmp_path)
     with pytest.raises(
@@ -138,9 +180,34 @@ def test_results_of_another_scenario_or_version_are_not_taken_for_those_asked_fo
     with pytest.raises(InputError, match=r"inputs\..*own.yaml: .* there, .* asked for"):
         carried_out(tmp_path, text)
     own.write_text("a")
+    carried_out(tmp_path, text)
     monkeypatch.setattr(jobs, "versions", lambda *packages: {"slicetwin": "9.9"})
     with pytest.raises(InputError, match=r'versions.slicetwin: .* there, "9.9" asked for'):
         carried_out(tmp_path, text)
+
+
+def test_code_and_traces_that_a_command_names_decide_its_result_too(tmp_path):
+    """A trace stands in the scenario's file, beside which it is."""
+    content = load_scenario("tiny").to_dict()
+    content["slices"]["video"]["traffic"] = {"kind": "trace", "file": "camera.csv"}
+    for name, text in (
+        ("own.py", "class Own: ..."),
+        ("other.py", "class Other: ..."),
+        ("camera.csv", "gap_ns,size_bits\n100,200\n"),
+        ("own.yaml", json.dumps(content)),
+    ):
+        (tmp_path / name).write_text(text)
+    own, other, camera, scenario = (str(tmp_path / name) for name in ("own.py", "other.py", "camera.csv", "own.yaml"))
+    command = ["run", scenario, "--controller", f"mixed:{own}:Own|{other}:Other|equal"]
+    before = jobs.asked_of(command)["inputs"]
+    assert sorted(before) == sorted([own, other, camera, scenario])
+    for path in (own, other, camera):
+        Path(path).write_text(Path(path).read_text() + "\n")
+        after = jobs.asked_of(command)["inputs"]
+        assert {name for name in before if before[name] != after[name]} == {path}
+        before = after
+    Path(camera).unlink()
+    assert jobs.asked_of(command)["inputs"][camera] is None
 
 
 def test_the_time_left_is_that_of_the_plan_corrected_by_what_runs_took(tmp_path):

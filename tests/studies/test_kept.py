@@ -8,7 +8,7 @@ import pytest
 
 from netsim.errors import InputError
 from netsim.studies import jobs, kept
-from netsim.studies.engine import Progress, StudyFolder, carry_out
+from netsim.studies.engine import Progress, StudyFolder, carry_out, standing
 from netsim.studies.outcome import conclude, publish
 from netsim.studies.reuse import reuse
 from tests.studies.small import planned
@@ -52,10 +52,8 @@ def test_the_records_of_runs_say_what_the_runs_do(tmp_path, published):
     there, found = published
     study, folder, taken = gone_on(tmp_path, there)
     assert taken == ALL
-    again = of_all(study, folder)
-    assert again["made"].pop("taken") == {found["made"]["commit"] or "unknown": 24}
-    assert found["made"].pop("taken") == {}
-    assert again == found
+    assert of_all(study, folder) == found
+    assert found["made"]["commits"] == {"abc": 16, "unknown": 8}
 
 
 def test_published_anew_the_records_are_the_same_bytes(tmp_path, published):
@@ -80,6 +78,31 @@ def test_a_record_that_does_not_say_what_is_asked_is_left(tmp_path, published):
     assert gone_on(tmp_path, there, STUDY.replace("bin: 20}", "bin: 10}"))[2] == []
     other_level = STUDY.replace("goal: 0.75", "goal: 0.6").replace("last: 0.5", "last: 0.5, label: another")
     assert gone_on(tmp_path, there, other_level, "third")[2] == ALL
+
+
+def test_a_record_serves_no_longer_once_more_is_asked_or_what_it_left_out_is_read(tmp_path, published):
+    """Resumed with bins of another width, or with a group that reads folders: those runs are made, no others."""
+    played = STUDY.replace("measures:\n", "  - group: played\n    command: evaluate folder:plain\nmeasures:\n", 1)
+    for name, text, begun in (
+        ("bins", STUDY.replace("reward, bin: 20}", "reward, bin: 10}", 1), ALL),
+        ("groups", played, [*ALL[:8], *(f"played.{seed}" for seed in range(8))]),
+    ):
+        _, folder, taken = gone_on(tmp_path, published[0], name=name)
+        assert taken == ALL
+        study = planned(text)
+        assert not {job.name for job in standing(study, folder).done} & set(begun)
+        engine = Pretended(folder.jobs)
+        carry_out(study, folder, engine)
+        assert sorted(engine.begun) == sorted(begun)
+        assert not any((folder.jobs / each / jobs.NUMBERS).exists() for each in begun)
+
+
+def test_killed_between_two_records_the_second_is_taken_next_time(tmp_path, published):
+    """A student's record goes with that of its teacher, which is there already."""
+    study, folder, _ = gone_on(tmp_path, published[0])
+    shutil.rmtree(folder.jobs / "student.5")
+    assert reuse(study, folder, [published[0]]) == ["student.5"]
+    assert len(standing(study, folder).done) == 24
 
 
 def test_a_run_that_another_one_has_to_read_is_made_and_the_rest_taken(tmp_path, published):

@@ -12,6 +12,7 @@ from netsim.studies.engine import Progress, StudyFolder
 from netsim.studies.measures import Curve, binned, curve_of, last_share, until
 from netsim.studies.outcome import conclude, keep
 from netsim.studies.plan import OUT
+from netsim.studies.results import Results, paired_values
 from tests.studies.small import ROOT, planned
 
 STUDY = """
@@ -48,6 +49,7 @@ claims:
   - {claim: plain is competitive, measure: last, higher: plain, lower: twin, margin: -0.5}
   - {claim: students keep most, measure: kept, higher: student, lower: 0.9}
   - {claim: both, measure: last, higher: [twin, plain], lower: [plain, twin]}
+  - {claim: twice, measure: last, higher: [twin, twin], lower: [plain, plain]}
 """
 GAINS = np.array([0.1, 0.3, 0.2, 0.4, 0.25, 0.15, 0.35, 0.25])
 """By seed, what a twin adds to the reward; the mean is 0.25."""
@@ -82,7 +84,7 @@ def write_job(folder, job):
     ledger = {"real_interactions": 100, "imagined_transitions": 70 if job.group == "twin" else 0, "gradient_steps": 9}
     summary = {"greedy": {"utility": {"mean": 3.0 + 0.1 * job.seed}}, "ledger": ledger}
     write_atomic(folder / OUT / "summary.json", json.dumps(summary))
-    jobs.keep_seconds(folder, 2.0 if job.group == "twin" else 1.0)
+    jobs.keep_time(folder, 2.0 if job.group == "twin" else 1.0, {"commit": "abc", "processor": "a loom"})
 
 
 @pytest.fixture
@@ -106,6 +108,7 @@ def test_claims_have_the_verdicts_that_were_put_into_the_runs(found):
         "plain is competitive": "holds",
         "students keep most": "holds",
         "both": "undecided",
+        "twice": "holds",
     }
 
 
@@ -121,6 +124,36 @@ def test_an_effect_is_that_of_pairs_so_what_a_seed_gives_to_both_goes_out(found)
     assert claim["p_holm"] > claim["p"]
     assert 0.9 < claim["probability_of_improvement"]["mean"] <= 1
     assert claim["pairs_needed"] <= 8
+
+
+def test_several_groups_of_one_seed_are_one_pair(found):
+    """They met the same packets, so the same runs named twice prove no more than once."""
+    once, twice = claim_of(found, "twin is better"), claim_of(found, "twice")
+    assert {**twice, "claim": 0, "higher": 0, "lower": 0, "probability_of_improvement": 0, "p_holm": 0} == {
+        **once, "claim": 0, "higher": 0, "lower": 0, "probability_of_improvement": 0, "p_holm": 0,
+    }  # fmt: skip
+    assert claim_of(found, "both")["pairs"] == 8
+
+
+def test_a_group_without_runs_is_compared_with_nothing():
+    """Nor is one run without a seed, such as best-static's, with a group that has none yet."""
+    for sides in (({}, {None: 3.0}), ({None: 3.0}, {}), ({}, {0: 1.0}), ({}, 3.0)):
+        higher, lower = sides
+        (pairs,) = paired_values([higher], lower if isinstance(lower, float) else [lower])
+        assert pairs.seeds == ()
+        assert len(pairs.one) == len(pairs.other) == 0
+    (pairs,) = paired_values([{2: 5.0, 1: 4.0}], [{None: 3.0}])
+    assert (pairs.seeds, pairs.one.tolist(), pairs.other.tolist()) == ((1, 2), [4.0, 5.0], [3.0, 3.0])
+
+
+def test_two_measures_of_one_curve_over_different_things_are_two_curves(tmp_path):
+    more = "measures:\n  by_step: {curve: reward, x: steps}"
+    study, folder, progress = written(tmp_path, STUDY.replace("measures:", more, 1))
+    path = folder.folder_of(study.jobs[0]) / OUT / "metrics.jsonl"
+    path.write_text('{"interactions": 20, "steps": 5, "reward": 1.0}\n')
+    results = Results(study, folder, frozenset(job.name for job in progress.done))
+    x = [results.curve(study.measures[name], study.jobs[0]).x.tolist() for name in ("reward", "by_step", "reward")]
+    assert x == [[20.0], [5.0], [20.0]]
 
 
 def test_a_run_that_never_reached_the_level_counts_with_its_budget(found):
@@ -268,8 +301,9 @@ def test_the_results_of_the_readme_are_those_that_are_kept(found, tmp_path):
     keep(found, tmp_path / "known", png=False)
     told = published.with_section(readme, tmp_path)
     assert "| twin is better | 0.2500 | 0.1" in told
+    assert ", of commits abc (16) and unknown (8), concluded at " in told
     assert "[rewards](results/known/rewards.svg)" in told
-    assert "`netsim study known`" in told
+    assert "`netsim study known --out studies/known`" in told
     assert published.with_section(told, tmp_path) == told
     with pytest.raises(InputError, match="needs a line"):
         published.with_section("# Title", tmp_path)

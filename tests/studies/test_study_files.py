@@ -140,6 +140,13 @@ def test_a_fault_names_the_place_the_rule_and_the_value(old, new, message):
     assert any(message in line for line in str(refused.value).splitlines()), str(refused.value)
 
 
+def test_no_two_runs_have_one_name():
+    """A group w has runs w.0 and w.1; a group w.1 whose command has no seed has a run w.1."""
+    text = RUNS.replace("measures:", "  - group: equal.1\n    command: evaluate equal --scenario tiny\nmeasures:")
+    with pytest.raises(ScenarioError, match=r"small.yaml:\d+:\d+: runs.1: must have groups whose runs.*'equal.1'"):
+        planned(text)
+
+
 def test_all_faults_of_a_file_are_told_at_once():
     text = AXES.replace("name: axes", "name: ''").replace("runs:", "run:").replace("last: 0.5}", "last: 0}")
     with pytest.raises(ScenarioError) as refused:
