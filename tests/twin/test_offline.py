@@ -224,6 +224,17 @@ def test_policies_are_evaluated_from_data_beside_the_simulator(folder, data, tmp
         assert row["simulator"]["mean"] == pytest.approx(played(data.scenario, load_agent(Path(row["run"]))))
 
 
+def test_policies_are_not_evaluated_by_a_twin_of_rewards(folder, data, tmp_path, monkeypatch):
+    """It is told before anything is fitted."""
+    learn_offline(asked(data, "ddqn", None, epochs=0), tmp_path / "run")
+    monkeypatch.setattr("twin.digital_twin.fit_state_model", None)
+    [command] = [each for each in COMMANDS if each.name == "ope"]
+    options = ["--setting", "twin.outcome.target=reward", "--setting", "twin.outcome.structure=joint"]
+    made = CliRunner().invoke(command, [str(folder), str(tmp_path / "run"), *options, "--quiet"])
+    assert isinstance(made.exception, InputError)
+    assert "outcome.target must be outcome where there are data alone, got reward" in str(made.exception)
+
+
 def played(scenario, agent):
     """Mean U of five periods on the first two held-out seeds, one simulation at a time."""
     utilities = []
