@@ -81,6 +81,14 @@ def test_a_twin_of_another_network_is_told(kept):
     expect_equal(load_twin(kept, busier), fitted_twin())  # the same decisions, another load
 
 
+@pytest.mark.parametrize("override", ["utility.alpha=0.02", "slices.video.weight=2", "utility.se=carried"])
+def test_a_twin_of_another_utility_is_told(kept, override):
+    """Its reports would have the U that it learned, and not the one that is asked for."""
+    other = netsim.load_scenario("tiny", [override])
+    with pytest.raises(InputError, match=r"learned U = .*, the scenario 'tiny' has U = .*; fit a twin to data of it"):
+        load_twin(kept, other)
+
+
 @pytest.mark.parametrize("kind", ["nothing there", "empty", "a run", "a plain training", "no twin yet", "manifest cut"])
 def test_a_folder_without_a_twin_is_one_line_of_status_2(kind, tmp_path, kept, monkeypatch, capsys):
     folder = tmp_path / "folder"
