@@ -12,10 +12,13 @@ import netsim
 from netsim import cli
 from netsim.errors import InputError
 from rl import landscape as landscapes
+from rl import landscape_figure as figures
 from rl import sharpness
 from rl.agents import make_agent
 from rl.agents.feature_ddqn import tower
+from rl.checkpoints import Checkpoints
 from rl.flatness import correlations, shifted
+from rl.greedy import HeldOutSeeds
 from rl.landscape import (
     gradient,
     held_out_transitions,
@@ -31,6 +34,8 @@ from rl.landscape import (
 )
 from rl.networks import relu_layers, single_thread
 from rl.observation import Encoder
+from rl.offline import learn_offline
+from rl.offline_request import OfflineConfig, OfflineRequest, Recorded
 from rl.perturbed import Head, moved_loss
 from rl.replay import Transitions
 from rl.sharpness import LandscapeConfig, derivatives, landscape
@@ -418,6 +423,32 @@ def test_figures_are_the_same_to_the_byte(made, trained, tmp_path):
     invoked("landscape", *trained, "--out", tmp_path, *QUICK, *SHIFTED)
     for path in out.iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes()
+
+
+def test_an_agent_that_learned_offline_is_another_one(trained, tmp_path):
+    """In numbers and in columns of the figure, as `evaluate` tells them apart."""
+    replay = Checkpoints(trained[0] / "checkpoints", every=1).newest().arrays("replay")
+    data = Recorded(Transitions(*(replay[name] for name in Transitions._fields)))
+    tiny, settings = netsim.load_scenario("tiny"), OfflineConfig(epochs=1, evaluate_every=0)
+    learn_offline(OfflineRequest(tiny, "ddqn", config_of("ddqn"), settings, data, 3), tmp_path / "run")
+    config = LandscapeConfig(points=5, transitions=24, directions=1)
+    held_out = HeldOutSeeds(3, 1, 2)
+    folders = [trained[0], tmp_path / "run"]
+    shown = figures.numbers(folders, config, seed=0, transitions=None, shifts=(), played=held_out, planes=False)
+    assert [run["agent"] for run in shown["runs"]] == ["ddqn", "ddqn, offline plain"]
+    assert [group["trainings"] for group in shown["agents"].values()] == [1, 1]
+    titles = [each.get_title() for each in figures.drawn_lines(shown).axes]
+    assert titles == 2 * ["ddqn", "ddqn, offline plain"]
+
+
+def test_a_column_has_an_algorithm_without_a_twin_and_with():
+    agents = ["ddqn-dt, offline plain", "gan-ddqn-dt", "ddqn", "ddqn, offline plain", "ddqn-dt", "ddqn-dt, offline cql"]
+    assert list(figures._families(agents)) == [
+        ("ddqn, offline plain", ["ddqn, offline plain", "ddqn-dt, offline plain"]),
+        ("gan-ddqn", ["gan-ddqn-dt"]),
+        ("ddqn", ["ddqn", "ddqn-dt"]),
+        ("ddqn, offline cql", ["ddqn-dt, offline cql"]),
+    ]
 
 
 def test_transitions_of_a_file_take_the_place_of_the_random_controller_s(trained, tmp_path):
