@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from rl import landscape_figure as figures
 from rl import sharpness
 from rl.agents import make_agent
 from rl.agents.feature_ddqn import tower
-from rl.checkpoints import Checkpoints
+from rl.checkpoints import Checkpoints, write_arrays
 from rl.flatness import correlations, shifted
 from rl.greedy import HeldOutSeeds
 from rl.landscape import (
@@ -466,6 +467,29 @@ def test_a_file_without_transitions_is_refused(trained, tmp_path):
         read_transitions(trained[0] / "checkpoints" / "0000000060" / "agent.safetensors")
     with pytest.raises(InputError, match="cannot be read"):
         read_transitions(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "told"),
+    [
+        ("states", np.ones(4, np.float32), "real numbers of shape (B, N), got float32 of shape (4,)"),
+        ("next_states", np.ones((4, 3), np.int64), "real numbers of shape (B, N), got int64 of shape (4, 3)"),
+        ("actions", np.zeros(4, np.float32), "whole numbers of shape (B,), got float32 of shape (4,)"),
+        ("actions", np.zeros((4, 1), np.int64), "whole numbers of shape (B,), got int64 of shape (4, 1)"),
+        ("utilities", np.ones((4, 4)), "real numbers of shape (B,), got float64 of shape (4, 4)"),
+        ("utilities", np.ones(3), "a row for each transition, got [(4, 3), (4,), (3,), (4, 3)]"),
+        ("next_states", np.ones((4, 2), np.float32), "a row for each transition, got [(4, 3), (4,), (4,), (4, 2)]"),
+    ],
+)
+def test_arrays_that_are_no_transitions_are_refused(name, array, told, tmp_path):
+    states = np.ones((4, 3), np.float32)
+    arrays = {"states": states, "actions": np.zeros(4, np.int64), "utilities": np.ones(4), "next_states": states}
+    write_arrays(tmp_path / "data.safetensors", {**arrays, name: array})
+    with pytest.raises(InputError, match=re.escape(told)) as refused:
+        read_transitions(tmp_path / "data.safetensors")
+    assert str(refused.value).startswith(f"{tmp_path / 'data.safetensors'}: ")
+    write_arrays(tmp_path / "data.safetensors", {**arrays, "actions": np.zeros(4, np.int32)})
+    assert read_transitions(tmp_path / "data.safetensors").actions.dtype == np.int64  # as torch looks them up by
 
 
 def test_transitions_of_another_task_are_refused():
