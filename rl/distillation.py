@@ -23,7 +23,7 @@ from torch import Tensor
 from netsim.errors import InputError
 from rl import draws
 from rl.agents import Policy
-from rl.agents.base import Rate
+from rl.agents.base import Rate, in_parts
 from rl.networks import Parameters, single_thread
 from rl.optimiser import Adam
 from rl.replay import Floats
@@ -31,8 +31,6 @@ from rl.settings import Whole
 from rl.students import Student, StudentConfig
 
 DISTILLATION = "distillation"
-LABELLED = 1000
-"""States that the teacher scores at a time."""
 
 
 class DistillationConfig(StudentConfig):
@@ -95,12 +93,11 @@ class Fit:
 
 def label(teacher: Policy, states: Floats, temperature: float | None = None) -> Labelled:
     """What the teacher does in each state, and with a temperature how likely softmax(Q / T) makes each allocation."""
-    chunks = [states[begin : begin + LABELLED] for begin in range(0, len(states), LABELLED)]
-    actions = torch.from_numpy(np.concatenate([teacher.act(chunk) for chunk in chunks]))
+    actions = torch.from_numpy(in_parts(teacher.act, states))
     if temperature is None:
         return Labelled(torch.from_numpy(states), actions, None)
-    scores = np.concatenate([teacher.scores(chunk) for chunk in chunks])
-    return Labelled(torch.from_numpy(states), actions, torch.softmax(torch.from_numpy(scores) / temperature, dim=1))
+    soft = torch.softmax(torch.from_numpy(in_parts(teacher.scores, states)) / temperature, dim=1)
+    return Labelled(torch.from_numpy(states), actions, soft)
 
 
 def cross_entropy(student: Student, parameters: Parameters, labelled: Labelled) -> Tensor:

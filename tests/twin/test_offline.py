@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 import netsim
 from netsim.errors import InputError
+from rl.agents import make_agent
+from rl.agents.base import in_parts
 from rl.checkpoints import Checkpoints
 from rl.fitted_q import FittedQConfig, fitted_utility
 from rl.offline import OfflineTraining, learn_offline
@@ -256,6 +258,26 @@ class Constant:
 
     def act(self, states):
         return np.full(len(states), self._action, np.int64)
+
+
+def test_a_policy_is_asked_about_a_thousand_states_at_a_time():
+    """All at once would need their number times that of allocations in memory, and give the same."""
+    generator, task = np.random.default_rng(5), task_of(8)
+    states = generator.normal(1.0, 0.1, (2301, 3)).astype(np.float32)
+    transitions = Transitions(states[:-1], generator.integers(0, 21, 2300), generator.random(2300), states[1:])
+    agent, asked_about = make_agent("ddqn", task, config_of("ddqn")), []
+
+    class Watched:
+        def __init__(self):
+            self.task = task
+
+        def act(self, states):
+            asked_about.append(len(states))
+            return agent.act(states)
+
+    fitted_utility(Watched(), transitions, FittedQConfig(epochs=1, batch_size=512), seed=1)
+    assert asked_about == 2 * [1000, 1000, 300]
+    assert np.array_equal(in_parts(agent.act, states), agent.act(states))
 
 
 def test_fitted_q_knows_what_a_policy_of_the_data_is_worth():
