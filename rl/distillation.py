@@ -92,11 +92,20 @@ class Fit:
 
 
 def label(teacher: Policy, states: Floats, temperature: float | None = None) -> Labelled:
-    """What the teacher does in each state, and with a temperature how likely softmax(Q / T) makes each allocation."""
+    """What the teacher does in each state, and with a temperature how likely softmax(Q / T) makes each allocation.
+
+    Raises
+    ------
+    InputError
+        The temperature is so low that Q / T is no number.
+    """
     actions = torch.from_numpy(in_parts(teacher.act, states))
     if temperature is None:
         return Labelled(torch.from_numpy(states), actions, None)
     soft = torch.softmax(torch.from_numpy(in_parts(teacher.scores, states)) / temperature, dim=1)
+    if not torch.isfinite(soft).all():
+        told = f"student.temperature: softmax(Q / T) must be finite, got T = {temperature:g}"
+        raise InputError(f"{told}; give a higher --temperature")
     return Labelled(torch.from_numpy(states), actions, soft)
 
 
@@ -125,7 +134,7 @@ def distil(
     Raises
     ------
     InputError
-        There are too few states to hold some out.
+        There are too few states to hold some out, or the temperature is too low for them.
     """
     single_thread()
     labelled = label(teacher, states[-config.states :], config.temperature)

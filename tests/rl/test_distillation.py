@@ -350,6 +350,13 @@ def test_the_card_is_shown(trained, tmp_path):
         assert told in shown
 
 
+def test_labels_that_are_no_numbers_are_refused():
+    teacher = Chooser(task_of())
+    assert torch.isfinite(label(teacher, states_of(5), 1e-30).soft).all()
+    with pytest.raises(InputError, match=r"student.temperature: softmax\(Q / T\) must be finite, got T = 1e-40; give"):
+        label(teacher, states_of(5), 1e-40)
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 

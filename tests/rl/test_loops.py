@@ -18,7 +18,7 @@ from rl.agents import AGENTS
 from rl.learner import LearningController
 from rl.loops import names, parted
 from rl.replay import Replay, Transitions
-from rl.settings import settings_of
+from rl.settings import checked_device, settings_of
 from rl.training import Training, train
 from tests.rl.small import IN_LOOP, NAMES, files_of, metrics_of, request_of
 from twin.dual_loop import DualLoop
@@ -86,6 +86,12 @@ class Alone(LearningController):
 
     def __init__(self, scenario, task, agent, config, settings, device):
         super().__init__(AGENTS[agent](task, config))
+
+
+@pytest.mark.parametrize("device", ["meta", "nowhere"])
+def test_a_device_that_keeps_no_numbers_is_refused(device):
+    with pytest.raises(InputError, match=f"device '{device}' cannot be used: .*; `--device cpu` works everywhere"):
+        checked_device(device)
 
 
 # -- a training --------------------------------------------------------------------------------------------------------
