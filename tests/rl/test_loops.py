@@ -88,6 +88,13 @@ class Alone(LearningController):
         super().__init__(AGENTS[agent](task, config))
 
 
+def test_updates_of_an_agent_in_a_loop_are_set_there():
+    assert request_of("ddqn", updates_per_interaction=4).training.updates_per_interaction == 4
+    told = r"training.updates_per_interaction must be 1 for 'ddqn-dt', .*, got 4; give --loop real_updates=4 instead"
+    with pytest.raises(InputError, match=told):
+        request_of("ddqn-dt", updates_per_interaction=4)
+
+
 @pytest.mark.parametrize("device", ["meta", "nowhere"])
 def test_a_device_that_keeps_no_numbers_is_refused(device):
     with pytest.raises(InputError, match=f"device '{device}' cannot be used: .*; `--device cpu` works everywhere"):
