@@ -23,7 +23,7 @@ from torch import Tensor
 from netsim.errors import InputError
 from rl import draws
 from rl.agents import Policy
-from rl.agents.base import Rate
+from rl.agents.base import Rate, in_parts
 from rl.networks import Parameters, single_thread
 from rl.optimiser import Adam
 from rl.replay import Floats
@@ -31,8 +31,6 @@ from rl.settings import Whole
 from rl.students import Student, StudentConfig
 
 DISTILLATION = "distillation"
-LABELLED = 1000
-"""States that the teacher scores at a time."""
 
 
 class DistillationConfig(StudentConfig):
@@ -94,13 +92,21 @@ class Fit:
 
 
 def label(teacher: Policy, states: Floats, temperature: float | None = None) -> Labelled:
-    """What the teacher does in each state, and with a temperature how likely softmax(Q / T) makes each allocation."""
-    chunks = [states[begin : begin + LABELLED] for begin in range(0, len(states), LABELLED)]
-    actions = torch.from_numpy(np.concatenate([teacher.act(chunk) for chunk in chunks]))
+    """What the teacher does in each state, and with a temperature how likely softmax(Q / T) makes each allocation.
+
+    Raises
+    ------
+    InputError
+        The temperature is so low that Q / T is no number.
+    """
+    actions = torch.from_numpy(in_parts(teacher.act, states))
     if temperature is None:
         return Labelled(torch.from_numpy(states), actions, None)
-    scores = np.concatenate([teacher.scores(chunk) for chunk in chunks])
-    return Labelled(torch.from_numpy(states), actions, torch.softmax(torch.from_numpy(scores) / temperature, dim=1))
+    soft = torch.softmax(torch.from_numpy(in_parts(teacher.scores, states)) / temperature, dim=1)
+    if not torch.isfinite(soft).all():
+        told = f"student.temperature: softmax(Q / T) must be finite, got T = {temperature:g}"
+        raise InputError(f"{told}; give a higher --temperature")
+    return Labelled(torch.from_numpy(states), actions, soft)
 
 
 def cross_entropy(student: Student, parameters: Parameters, labelled: Labelled) -> Tensor:
@@ -128,7 +134,7 @@ def distil(
     Raises
     ------
     InputError
-        There are too few states to hold some out.
+        There are too few states to hold some out, or the temperature is too low for them.
     """
     single_thread()
     labelled = label(teacher, states[-config.states :], config.temperature)

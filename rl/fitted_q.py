@@ -16,7 +16,7 @@ from torch import Tensor
 from netsim.errors import RunError
 from rl import draws
 from rl.agents import Agent, Task
-from rl.agents.base import Rate
+from rl.agents.base import Rate, in_parts
 from rl.agents.feature_ddqn import FeatureConfig, FeatureDdqn
 from rl.networks import Parameters
 from rl.replay import Batch, Transitions
@@ -64,7 +64,7 @@ def fitted_utility(policy: Agent, transitions: Transitions, config: FittedQConfi
     mean, scale = _scaling(transitions.utilities)
     task = Task(policy.task.units, policy.task.encoder, policy.task.thresholds, seed)
     learner = FittedQ(task, config, whose="fitted-q")
-    now, following = (policy.act(states) for states in (transitions.states, transitions.next_states))
+    now, following = (in_parts(policy.act, states) for states in (transitions.states, transitions.next_states))
     rewards = ((transitions.utilities - mean) / scale).astype(np.float32)
     data = (transitions.states, transitions.actions, rewards, transitions.next_states)
     for epoch in range(config.epochs):

@@ -62,6 +62,15 @@ def held_out_transitions(scenario: Scenario, count: int, first_seed: int) -> Tra
     return Transitions(*joined)
 
 
+_FORMS = {
+    "states": ("f", 2, "real numbers of shape (B, N)"),
+    "actions": ("iu", 1, "whole numbers of shape (B,)"),
+    "utilities": ("f", 1, "real numbers of shape (B,)"),
+    "next_states": ("f", 2, "real numbers of shape (B, N)"),
+}
+"""Kinds of numbers and dimensions of each array of transitions, and both in words."""
+
+
 def read_transitions(path: Path) -> Transitions:
     """Transitions from a file of safetensors, as the ``replay.safetensors`` of a checkpoint.
 
@@ -78,9 +87,12 @@ def read_transitions(path: Path) -> Transitions:
     except KeyError as error:
         known = ", ".join(Transitions._fields)
         raise InputError(f"{path} has no array {error.args[0]!r}; transitions are {known}") from None
+    for (name, (kinds, dimensions, form)), part in zip(_FORMS.items(), parts, strict=True):
+        if part.dtype.kind not in kinds or part.ndim != dimensions:
+            raise InputError(f"{path}: {name} must be {form}, got {part.dtype} of shape {part.shape}")
     if len({len(part) for part in parts}) != 1 or parts.states.shape != parts.next_states.shape:
         raise InputError(f"{path}: its arrays must have a row for each transition, got {[p.shape for p in parts]}")
-    return parts
+    return parts._replace(actions=parts.actions.astype(np.int64))
 
 
 def rewarded(agent: Agent, transitions: Transitions, step: int) -> Batch:

@@ -1,6 +1,6 @@
 """The landscapes of trainings side by side (paper, figure 7), in one and two dimensions, and flatness against U."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from rl.greedy import HELD_OUT_SEED, HeldOutSeeds, mean_over_seeds
 from rl.landscape import Losses, gradient, held_out_transitions, in_double, plane, random_direction, rewarded
 from rl.networks import single_thread
 from rl.options import notice
-from rl.policy import load_agent, trained_on_one
+from rl.policy import called, load_agent, trained_on_one
 from rl.replay import Batch, Transitions
 from rl.sharpness import FLATNESS, SHARPNESS, LandscapeConfig, landscape
 
@@ -45,6 +45,8 @@ def numbers(
 ) -> dict[str, Any]:
     """Landscapes and sharpness of trainings on one scenario, by agent, with intervals over trainings.
 
+    An agent that learned offline is another one than the same that learned online.
+
     Parameters
     ----------
     seed
@@ -71,7 +73,7 @@ def numbers(
     curves, surfaces = [], {}
     for folder, request in zip(folders, requests, strict=True):
         agent = load_agent(folder, notice=notice)
-        double, name = in_double(agent), request["agent"]
+        double, name = in_double(agent), called(request)
         batch = rewarded(agent, met, request["training"]["interactions"])
         found = landscape(double, batch, config, seed)
         of_run = {"run": str(folder), "agent": name, "seed": request["seed"], "scale": found.scale}
@@ -155,10 +157,14 @@ def drawn_lines(shown: Mapping[str, Any]) -> "Figure":
     return figure
 
 
-def _families(agents: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """Each algorithm with its agents: without a twin, and with."""
-    for family in dict.fromkeys(name.removesuffix("-dt") for name in agents):
-        yield family, [name for name in (family, f"{family}-dt") if name in agents]
+def _families(agents: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    """Each algorithm, or way to learn offline, with its agents: without a twin, and with."""
+    families: dict[str, list[str]] = {}
+    for name in agents:
+        agent, comma, offline = name.partition(",")
+        families.setdefault(f"{agent.removesuffix('-dt')}{comma}{offline}", []).append(name)
+    for family, members in families.items():
+        yield family, sorted(members, key=lambda name: name != family)
 
 
 def drawn_planes(shown: Mapping[str, Any]) -> "Figure":

@@ -1,6 +1,7 @@
 """A trained agent as a controller: ``agent:RUN_DIR``."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,8 @@ def load_agent(
     for line in found.skipped:
         notice(line)
     task = Task.of(scenario, request["training"]["interactions"], request["seed"])
+    if "method" in request["training"]:  # from recorded data, where the threshold is full-grown from the start
+        task = replace(task, thresholds=task.thresholds.settled)
     name, _ = parted(request["agent"])
     agent = make_agent(name, task, configured(name, request["config"]), device)
     try:

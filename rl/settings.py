@@ -100,7 +100,7 @@ def checked_device(device: str) -> str:
     import torch
 
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).cpu()  # some, as `meta`, take numbers and do not give them back
     except (RuntimeError, AssertionError) as error:
         why = str(error).splitlines()[0]
         raise InputError(f"device {device!r} cannot be used: {why}; `--device cpu` works everywhere") from None

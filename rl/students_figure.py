@@ -20,7 +20,7 @@ from rl.distillation import DistillationConfig, distil
 from rl.figures import Band, frame, panels
 from rl.greedy import GreedyEvaluation, HeldOutSeeds, Played, mean_over_seeds
 from rl.options import notice
-from rl.policy import load_agent, trained_on_one
+from rl.policy import called, load_agent, trained_on_one
 from rl.records import METRICS
 from rl.students import Student
 
@@ -54,15 +54,16 @@ def numbers(
     Raises
     ------
     InputError
-        The trainings are of several scenarios, or those of one agent differ in their interactions.
+        The trainings are of several scenarios, one did not learn by interactions, or those of one agent differ in them.
     """
     requests, scenario = trained_on_one(folders)
+    learned = [_while_learning(folder) for folder in folders]  # before students are taught, which takes long
     with_budget = [config.model_copy(update={"patience": config.steps}) for config in configs]
     evaluation = held_out.evaluation(scenario)
     groups: dict[str, list[dict[str, Any]]] = {}
-    for done, (folder, request) in enumerate(zip(folders, requests, strict=True)):
+    for done, (folder, request, curves) in enumerate(zip(folders, requests, learned, strict=True)):
         made = _of_training(folder, with_budget, seed + request["seed"], evaluation)
-        groups.setdefault(request["agent"], []).append(made)
+        groups.setdefault(called(request), []).append({**made, "while_learning": curves})
         if progress is not None:
             progress(done + 1, len(folders))
     return {
@@ -90,7 +91,6 @@ def _of_training(
         students[_label(config)] = _columns("steps", curve)
     return {
         "run": str(folder),
-        "while_learning": _while_learning(folder),
         "greedy": _means(evaluation.play(teacher)),
         "students": students,
     }
@@ -108,6 +108,11 @@ def _means(played: Played) -> tuple[float, float]:
 def _while_learning(folder: Path) -> Curves:
     lines = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
     rows = [(line["interactions"], line["reward"], line["utility"]) for line in lines if "reward" in line]
+    if not rows:
+        raise InputError(
+            f"{folder}: its metrics have no reward to draw a curve of, as of an agent that learned offline; give "
+            "trainings of `netsim train`, or keep its student by --out"
+        )
     return _columns("steps", rows)
 
 

@@ -61,13 +61,19 @@ class Request:
         Raises
         ------
         InputError
-            There is no such agent, or settings are given for a loop that it is not in.
+            There is no such agent, settings are given for a loop that it is not in, or updates for one in a loop.
         """
         _, around = parted(self.agent)
         if around is None and self.loop is not None:
             raise InputError(f"agent {self.agent!r} runs in no loop, and settings of one are given")
         if around is not None and self.loop is None:
             object.__setattr__(self, "loop", loops()[around].Config())
+        updates = self.training.updates_per_interaction
+        if around is not None and updates != 1:  # a loop never sees it
+            raise InputError(
+                f"training.updates_per_interaction must be 1 for {self.agent!r}, whose loop decides on updates, got "
+                f"{updates}; give --loop real_updates={updates} instead"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """As the manifest holds it."""

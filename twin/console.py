@@ -29,14 +29,20 @@ def _controllers(runs: list[Mapping[str, Any]]) -> Table:
     table = table_of("controller", "runs", "seeds", "periods", "U")
     for name in dict.fromkeys(run["controller"] for run in runs):
         mine = [run for run in runs if run["controller"] == name]
-        seeds = sorted(run["seed"] for run in mine)
-        told = str(seeds[0]) if seeds[0] == seeds[-1] else f"{seeds[0]} .. {seeds[-1]}"
+        told = _seeds(sorted(run["seed"] for run in mine if run["seed"] is not None))
         played = [(run["utility"], run["periods"] - 1) for run in mine if run["utility"] is not None]
         weight = sum(n for _, n in played)
         mean = sum(utility * n for utility, n in played) / weight if weight else None
         periods = str(sum(run["periods"] for run in mine))
         table.add_row("not told" if name is None else safe(name), str(len(mine)), told, periods, number(mean, 4))
     return table
+
+
+def _seeds(known: list[int]) -> str:
+    """The first and the last of those that are known: a run that was imported may have none."""
+    if not known:
+        return "not told"
+    return str(known[0]) if known[0] == known[-1] else f"{known[0]} .. {known[-1]}"
 
 
 def _figures(card: Mapping[str, Any]) -> Table:

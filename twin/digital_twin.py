@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from netsim.errors import InputError
 from netsim.scenario import Scenario
 from rl.observation import Encoder
 from rl.replay import Arrays
@@ -89,9 +90,16 @@ class DigitalTwin:
 
         Raises
         ------
+        InputError
+            Rewards are to be predicted, and none are given.
         RunError
             A loss is not finite.
         """
+        if config.outcome.target == "reward" and rewards is None:
+            raise InputError(
+                "a twin's outcome.target must be outcome where there are data alone, got reward: only an agent that is "
+                "being trained has rewards; leave outcome.target out"
+            )
         before = (None, None) if warm is None else (warm.states, warm.outcomes)
         states = fit_state_model(experience, config.state, seed, whose, before[0])
         outcomes = fit_outcome_model(

@@ -38,7 +38,7 @@ class FitConfig(Settings):
     held_out_most: Whole = 512
     """Those of them that are looked at, evenly spread; looks at all would take longer than a long record's fit."""
     check_every: Whole = 25
-    """Steps between looks at the held-out loss."""
+    """Steps between looks at the held-out loss; the last step is followed by one in any case."""
     patience: Whole = 12
     """Looks without an improvement after which fitting ends."""
 
@@ -128,7 +128,9 @@ def fit(
         gradient((drawn * rows).astype(np.int64))
         adam.step()
         step += 1
-        if step % config.check_every == 0 and (now := _checked(held_out, whose)) < best:
+        if step % config.check_every and step != config.steps:
+            continue
+        if (now := _checked(held_out, whose)) < best:
             best, best_step, kept = now, step, theta.flat.clone()
     theta.flat.copy_(kept)
     for weight in network.parameters():
@@ -164,7 +166,11 @@ def _checked(held_out: Callable[[], Tensor], whose: str) -> float:
 
 
 def draw_weights(network: torch.nn.Module, seed: int, whose: str) -> None:
-    """Weights uniform within 1 / sqrt(inputs) where there are matrices; biases 0, other vectors as they are."""
+    """Matrices uniform within 1 / sqrt(columns); vectors that are called bias 0, others as they are.
+
+    The columns of weights are inputs. The biases of an ensemble are matrices too, a row for each member: their columns
+    are outputs.
+    """
     with torch.no_grad():
         for name, weight in network.named_parameters():
             if weight.dim() >= 2:

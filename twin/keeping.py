@@ -12,6 +12,7 @@ from rl.observation import Encoder
 from rl.policy import scenario_of, trained
 from rl.replay import Arrays
 from twin.digital_twin import DigitalTwin, TwinConfig
+from twin.models.outcome import Objective
 
 KIND = Kind("slicetwin-twin", 1, "a twin", "twin", "fit it again into another folder")
 WEIGHTS = "twin.safetensors"
@@ -66,12 +67,14 @@ def twin_of(folder: Path) -> tuple[DigitalTwin, Scenario]:
 
 
 def load_twin(folder: Path, scenario: Scenario) -> DigitalTwin:
-    """The twin in a folder, of a network with the slices and the carrier of a scenario.
+    """The twin in a folder, of a network with the slices, the carrier and the U of a scenario.
+
+    Its load may be another: a twin may be asked about a network that has changed.
 
     Raises
     ------
     InputError
-        The folder holds no twin, or one of other slices or another number of units.
+        The folder holds no twin, or one of other slices, another number of units or another U.
     RunError
         Its files are not those that were written.
     """
@@ -82,7 +85,20 @@ def load_twin(folder: Path, scenario: Scenario) -> DigitalTwin:
             f"twin {folder}: is of the slices {', '.join(there[0])} and {there[1]} units, the scenario "
             f"{scenario.name!r} has {', '.join(asked[0])} and {asked[1]}"
         )
+    if Objective.of(of) != Objective.of(scenario):  # its reports would have the U that it learned
+        raise InputError(
+            f"twin {folder}: learned {_utility(of)}, the scenario {scenario.name!r} has {_utility(scenario)}; fit a "
+            "twin to data of it"
+        )
     return twin
+
+
+def _utility(scenario: Scenario) -> str:
+    """U as its settings make it."""
+    made = Objective.of(scenario)
+    se = "carried" if made.carried else "capacity"
+    weighted = (f"{weight} SSR {name}" for name, weight in zip(scenario.slice_names, made.weights, strict=True))
+    return f"U = {' + '.join((f'{made.alpha} SE {se}', *weighted))}"
 
 
 def is_training(folder: Path) -> bool:

@@ -12,9 +12,10 @@ from scipy.special import ndtri
 from torch import Tensor
 
 from netsim import allocations, sla
-from netsim.errors import InputError
+from netsim.errors import InputError, RunError
 from netsim.report import IntArray, PeriodReport
 from netsim.scenario import Scenario
+from netsim.simulation import checked_seed
 from rl import draws
 from rl.observation import Encoder
 from rl.replay import Floats
@@ -72,7 +73,7 @@ class LearnedPlant:
             raise InputError(
                 "a twin that predicts rewards alone knows no SSR to report: fit one whose target is outcome"
             )
-        self.scenario, self.seed, self._twin, self._sampled = scenario, seed, twin, sampled
+        self.scenario, self.seed, self._twin, self._sampled = scenario, checked_seed(seed), twin, sampled
         self._units, self._n = scenario.carrier.units, len(scenario.slices)
         self._period = -1
         self._state: Floats = np.empty(0, np.float32)
@@ -83,7 +84,7 @@ class LearnedPlant:
     def reset(self, seed: int | None = None) -> PeriodReport:
         """Begin in a state that was recorded, with another seed if one is given, and run period 0."""
         if seed is not None:
-            self.seed = seed
+            self.seed = checked_seed(seed)
         [u] = draws.uniform(self.seed, CHANCES, 0, 1, "start")
         place = np.array([int(u * len(self._twin.starts))])
         states, shares, there = (each[0] for each in self._twin.starts.contexts(place))
@@ -99,10 +100,12 @@ class LearnedPlant:
         ------
         AllocationError
             It does not share the carrier.
+        RunError
+            Neither :meth:`reset` nor :meth:`begin` has been called.
         """
         units = allocations.check(allocation, self._units, self._n)
         if not len(self._state):
-            self.reset()
+            raise RunError("step was called before reset; call reset first")
         shares: Floats = np.asarray(np.array(units) / self._units, np.float32)
         self._period += 1
         outcome, utility, following = self._imagine(shares)
@@ -208,7 +211,7 @@ def load_plant(text: str, scenario: Scenario) -> LearnedPlant:
     Raises
     ------
     InputError
-        The folder holds no twin, or one of another network.
+        The folder holds no twin, or one of another network or another U.
     """
     from rl.networks import single_thread
     from twin.keeping import load_twin

@@ -27,30 +27,26 @@ def fit(
     Any controller and agent then plays on it: `netsim evaluate fixed:3,70,27 --scenario table1 --plant twin:DIR`.
     """
     from rl.networks import single_thread
-    from rl.observation import Encoder
     from rl.settings import settings_of
-    from twin.datasets import origin
     from twin.digital_twin import DigitalTwin, TwinConfig
-    from twin.experience import Experience
-    from twin.history import History
     from twin.keeping import keep
+    from twin.offline import DataSet
 
     single_thread()
-    scenario = origin(data[0]).played_on(data[0], folder)
-    encoder = Encoder.of(scenario)
-    experience = Experience.of(History.read(*data), encoder)
-    made = DigitalTwin.fit(experience, scenario, encoder, settings_of("twin", TwinConfig, settings), seed)
+    found = DataSet.read(data, folder)
+    config = settings_of("twin", TwinConfig, settings)
+    made = DigitalTwin.fit(found.experience, found.scenario, found.encoder, config, seed)
     fits = {"state": made.states.fitted, "outcome": made.outcomes.fitted}
     about = {
-        "transitions": len(experience),
+        "transitions": len(found.experience),
         "seed": seed,
         **{name: None if each is None else vars(each) for name, each in fits.items()},
     }
-    keep(out, made, scenario, about)
+    keep(out, made, found.scenario, about)
     if as_json:
         echo_json(about)
     else:
-        click.echo(f"{out}: a twin of {scenario.name}, fitted to {len(experience)} transitions")
+        click.echo(f"{out}: a twin of {found.scenario.name}, fitted to {len(found.experience)} transitions")
 
 
 @twin.command()

@@ -22,6 +22,8 @@ from rl.card import agreement, lost, size
 from rl.distillation import DistillationConfig, Labelled, cross_entropy, distil, label
 from rl.export import export
 from rl.greedy import GreedyEvaluation, Played
+from rl.offline import learn_offline
+from rl.offline_request import OfflineConfig, OfflineRequest, Recorded
 from rl.policy import load_agent
 from rl.standalone import PerSlice
 from rl.students import Student, StudentConfig, StudentController, load_student
@@ -348,6 +350,13 @@ def test_the_card_is_shown(trained, tmp_path):
         assert told in shown
 
 
+def test_labels_that_are_no_numbers_are_refused():
+    teacher = Chooser(task_of())
+    assert torch.isfinite(label(teacher, states_of(5), 1e-30).soft).all()
+    with pytest.raises(InputError, match=r"student.temperature: softmax\(Q / T\) must be finite, got T = 1e-40; give"):
+        label(teacher, states_of(5), 1e-40)
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 
@@ -464,6 +473,19 @@ def test_a_figure_is_not_written_over(figure):
     folder, runs, options = figure
     with pytest.raises(InputError, match=r"students\.json is there already"):
         invoked("distill", *runs, "--figure", folder, *options)
+
+
+def test_a_teacher_that_did_not_learn_by_interactions_has_no_place_in_the_figure(trained, tmp_path, monkeypatch):
+    """It is told before any student is taught."""
+    data = Recorded(load_agent(trained, memory=True).memory.all())
+    settings = OfflineConfig(epochs=1, evaluate_every=0)
+    request = OfflineRequest(netsim.load_scenario("tiny"), "ddqn", config_of("ddqn"), settings, data, 3)
+    learn_offline(request, tmp_path / "run")
+    monkeypatch.setattr("rl.students_figure.distil", None)
+    why = f"{tmp_path / 'run'}: its metrics have no reward to draw a curve of, as of an agent that learned offline"
+    with pytest.raises(InputError, match=re.escape(why)):
+        invoked("distill", trained, tmp_path / "run", "--figure", tmp_path / "figure")
+    assert not (tmp_path / "figure").exists()
 
 
 def test_a_labelled_part_keeps_states_and_labels_together():

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -12,10 +13,13 @@ import netsim
 from netsim import cli
 from netsim.errors import InputError
 from rl import landscape as landscapes
+from rl import landscape_figure as figures
 from rl import sharpness
 from rl.agents import make_agent
 from rl.agents.feature_ddqn import tower
+from rl.checkpoints import Checkpoints, write_arrays
 from rl.flatness import correlations, shifted
+from rl.greedy import HeldOutSeeds
 from rl.landscape import (
     gradient,
     held_out_transitions,
@@ -31,6 +35,8 @@ from rl.landscape import (
 )
 from rl.networks import relu_layers, single_thread
 from rl.observation import Encoder
+from rl.offline import learn_offline
+from rl.offline_request import OfflineConfig, OfflineRequest, Recorded
 from rl.perturbed import Head, moved_loss
 from rl.replay import Transitions
 from rl.sharpness import LandscapeConfig, derivatives, landscape
@@ -420,6 +426,32 @@ def test_figures_are_the_same_to_the_byte(made, trained, tmp_path):
         assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
 
+def test_an_agent_that_learned_offline_is_another_one(trained, tmp_path):
+    """In numbers and in columns of the figure, as `evaluate` tells them apart."""
+    replay = Checkpoints(trained[0] / "checkpoints", every=1).newest().arrays("replay")
+    data = Recorded(Transitions(*(replay[name] for name in Transitions._fields)))
+    tiny, settings = netsim.load_scenario("tiny"), OfflineConfig(epochs=1, evaluate_every=0)
+    learn_offline(OfflineRequest(tiny, "ddqn", config_of("ddqn"), settings, data, 3), tmp_path / "run")
+    config = LandscapeConfig(points=5, transitions=24, directions=1)
+    held_out = HeldOutSeeds(3, 1, 2)
+    folders = [trained[0], tmp_path / "run"]
+    shown = figures.numbers(folders, config, seed=0, transitions=None, shifts=(), played=held_out, planes=False)
+    assert [run["agent"] for run in shown["runs"]] == ["ddqn", "ddqn, offline plain"]
+    assert [group["trainings"] for group in shown["agents"].values()] == [1, 1]
+    titles = [each.get_title() for each in figures.drawn_lines(shown).axes]
+    assert titles == 2 * ["ddqn", "ddqn, offline plain"]
+
+
+def test_a_column_has_an_algorithm_without_a_twin_and_with():
+    agents = ["ddqn-dt, offline plain", "gan-ddqn-dt", "ddqn", "ddqn, offline plain", "ddqn-dt", "ddqn-dt, offline cql"]
+    assert list(figures._families(agents)) == [
+        ("ddqn, offline plain", ["ddqn, offline plain", "ddqn-dt, offline plain"]),
+        ("gan-ddqn", ["gan-ddqn-dt"]),
+        ("ddqn", ["ddqn", "ddqn-dt"]),
+        ("ddqn, offline cql", ["ddqn-dt, offline cql"]),
+    ]
+
+
 def test_transitions_of_a_file_take_the_place_of_the_random_controller_s(trained, tmp_path):
     replay = trained[0] / "checkpoints" / "0000000060" / "replay.safetensors"
     shown = json.loads(
@@ -435,6 +467,29 @@ def test_a_file_without_transitions_is_refused(trained, tmp_path):
         read_transitions(trained[0] / "checkpoints" / "0000000060" / "agent.safetensors")
     with pytest.raises(InputError, match="cannot be read"):
         read_transitions(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "told"),
+    [
+        ("states", np.ones(4, np.float32), "real numbers of shape (B, N), got float32 of shape (4,)"),
+        ("next_states", np.ones((4, 3), np.int64), "real numbers of shape (B, N), got int64 of shape (4, 3)"),
+        ("actions", np.zeros(4, np.float32), "whole numbers of shape (B,), got float32 of shape (4,)"),
+        ("actions", np.zeros((4, 1), np.int64), "whole numbers of shape (B,), got int64 of shape (4, 1)"),
+        ("utilities", np.ones((4, 4)), "real numbers of shape (B,), got float64 of shape (4, 4)"),
+        ("utilities", np.ones(3), "a row for each transition, got [(4, 3), (4,), (3,), (4, 3)]"),
+        ("next_states", np.ones((4, 2), np.float32), "a row for each transition, got [(4, 3), (4,), (4,), (4, 2)]"),
+    ],
+)
+def test_arrays_that_are_no_transitions_are_refused(name, array, told, tmp_path):
+    states = np.ones((4, 3), np.float32)
+    arrays = {"states": states, "actions": np.zeros(4, np.int64), "utilities": np.ones(4), "next_states": states}
+    write_arrays(tmp_path / "data.safetensors", {**arrays, name: array})
+    with pytest.raises(InputError, match=re.escape(told)) as refused:
+        read_transitions(tmp_path / "data.safetensors")
+    assert str(refused.value).startswith(f"{tmp_path / 'data.safetensors'}: ")
+    write_arrays(tmp_path / "data.safetensors", {**arrays, "actions": np.zeros(4, np.int32)})
+    assert read_transitions(tmp_path / "data.safetensors").actions.dtype == np.int64  # as torch looks them up by
 
 
 def test_transitions_of_another_task_are_refused():

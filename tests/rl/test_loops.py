@@ -18,7 +18,7 @@ from rl.agents import AGENTS
 from rl.learner import LearningController
 from rl.loops import names, parted
 from rl.replay import Replay, Transitions
-from rl.settings import settings_of
+from rl.settings import checked_device, settings_of
 from rl.training import Training, train
 from tests.rl.small import IN_LOOP, NAMES, files_of, metrics_of, request_of
 from twin.dual_loop import DualLoop
@@ -86,6 +86,19 @@ class Alone(LearningController):
 
     def __init__(self, scenario, task, agent, config, settings, device):
         super().__init__(AGENTS[agent](task, config))
+
+
+def test_updates_of_an_agent_in_a_loop_are_set_there():
+    assert request_of("ddqn", updates_per_interaction=4).training.updates_per_interaction == 4
+    told = r"training.updates_per_interaction must be 1 for 'ddqn-dt', .*, got 4; give --loop real_updates=4 instead"
+    with pytest.raises(InputError, match=told):
+        request_of("ddqn-dt", updates_per_interaction=4)
+
+
+@pytest.mark.parametrize("device", ["meta", "nowhere"])
+def test_a_device_that_keeps_no_numbers_is_refused(device):
+    with pytest.raises(InputError, match=f"device '{device}' cannot be used: .*; `--device cpu` works everywhere"):
+        checked_device(device)
 
 
 # -- a training --------------------------------------------------------------------------------------------------------

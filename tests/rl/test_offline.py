@@ -271,6 +271,7 @@ def test_the_folder_is_that_of_a_training(tiny, recorded, tmp_path):
     found = Checkpoints(tmp_path / "run" / "checkpoints", every=1).newest()
     agent.memory.restore(found.arrays("replay"))
     assert all(np.array_equal(*pair) for pair in zip(agent.memory.all(), recorded.transitions, strict=True))
+    assert agent.task.thresholds == OfflineTraining(request_of(tiny, recorded)).agent.task.thresholds
     played = CliRunner().invoke(evaluate, [str(tmp_path / "run"), "--periods", "3", "--seeds", "2", "--quiet"])
     exported = CliRunner().invoke(export, [str(tmp_path / "run"), "--out", str(tmp_path / "policy")])
     assert (played.exit_code, exported.exit_code) == (0, 0)

@@ -17,6 +17,7 @@ from rl.observation import Encoder
 from twin import exporting
 from twin.card import QUANTILES, card
 from twin.commands import collect, dataset
+from twin.console import print_card
 from twin.datasets import KIND
 from twin.history import PER_CELL, PER_SLICE, History
 from twin.recorder import Recorder
@@ -114,6 +115,16 @@ def test_a_recorder_that_was_not_told_says_so(tmp_path):
     netsim.run(TINY, "equal", periods=2, seed=1, plugins=[Recorder(tmp_path / "data")])
     shown = CliRunner().invoke(dataset, ["show", str(tmp_path / "data")], catch_exceptions=False)
     assert "not told" in shown.output
+
+
+def test_seeds_that_nobody_told_are_left_out(folder, capsys):
+    """As of runs that were not simulated: all of a controller's, or one of them."""
+    made = card(folder)
+    made["runs"][1]["seed"] = made["runs"][2]["seed"] = None
+    print_card(made)
+    rows = [line.split()[:-1] for line in capsys.readouterr().out.splitlines()]
+    assert ["fixed:2,12,6", "2", "1", "17"] in rows
+    assert ["random", "1", "not", "told", "13"] in rows
 
 
 # -- CSV ---------------------------------------------------------------------------------------------------------------

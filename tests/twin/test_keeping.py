@@ -81,6 +81,14 @@ def test_a_twin_of_another_network_is_told(kept):
     expect_equal(load_twin(kept, busier), fitted_twin())  # the same decisions, another load
 
 
+@pytest.mark.parametrize("override", ["utility.alpha=0.02", "slices.video.weight=2", "utility.se=carried"])
+def test_a_twin_of_another_utility_is_told(kept, override):
+    """Its reports would have the U that it learned, and not the one that is asked for."""
+    other = netsim.load_scenario("tiny", [override])
+    with pytest.raises(InputError, match=r"learned U = .*, the scenario 'tiny' has U = .*; fit a twin to data of it"):
+        load_twin(kept, other)
+
+
 @pytest.mark.parametrize("kind", ["nothing there", "empty", "a run", "a plain training", "no twin yet", "manifest cut"])
 def test_a_folder_without_a_twin_is_one_line_of_status_2(kind, tmp_path, kept, monkeypatch, capsys):
     folder = tmp_path / "folder"
@@ -135,9 +143,31 @@ def test_a_twin_is_fitted_from_data_sets_and_runs(tmp_path):
     assert (~found.starts.there).sum() == 2 * (3 + 2 + 1)  # no past leads from one run to another
 
 
+def test_data_of_different_networks_make_no_twin(tmp_path):
+    """The same slices and units, and another load."""
+    for name, overrides in (("one", []), ("other", ["--set", "slices.video.users=1"])):
+        asked = ["tiny", "--periods", "3", "--out", str(tmp_path / name), "--quiet", *overrides]
+        CliRunner().invoke(collect, asked, catch_exceptions=False)
+    one, other, out = (tmp_path / name for name in ("one", "other", "twin"))
+    done = CliRunner().invoke(twin, ["fit", str(one), str(other), "--out", str(out)])
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception) == f"{other} is of another scenario than {one}; give data sets of one"
+    assert not out.exists()
+
+
 def test_wrong_settings_of_a_twin_are_told(tmp_path):
     netsim.run(TINY, "random", periods=4, seed=9, out=tmp_path / "run")
     asked = ["fit", str(tmp_path / "run"), "--out", str(tmp_path / "twin"), "--setting", "outcome.membres=3"]
     done = CliRunner().invoke(twin, asked)
     assert isinstance(done.exception, InputError)
     assert "twin: unknown setting 'outcome.membres', did you mean 'members'?" in str(done.exception)
+
+
+def test_a_twin_of_rewards_is_not_fitted_to_data_alone(tmp_path, monkeypatch):
+    """It is told before anything is fitted."""
+    netsim.run(TINY, "random", periods=4, seed=9, out=tmp_path / "run")
+    monkeypatch.setattr("twin.digital_twin.fit_state_model", None)
+    options = ["--setting", "outcome.target=reward", "--setting", "outcome.structure=joint"]
+    done = CliRunner().invoke(twin, ["fit", str(tmp_path / "run"), "--out", str(tmp_path / "twin"), *options])
+    assert isinstance(done.exception, InputError)
+    assert "outcome.target must be outcome where there are data alone, got reward" in str(done.exception)

@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 import netsim
 from netsim.errors import InputError
+from rl.agents import make_agent
+from rl.agents.base import in_parts
 from rl.checkpoints import Checkpoints
 from rl.fitted_q import FittedQConfig, fitted_utility
 from rl.offline import OfflineTraining, learn_offline
@@ -224,6 +226,17 @@ def test_policies_are_evaluated_from_data_beside_the_simulator(folder, data, tmp
         assert row["simulator"]["mean"] == pytest.approx(played(data.scenario, load_agent(Path(row["run"]))))
 
 
+def test_policies_are_not_evaluated_by_a_twin_of_rewards(folder, data, tmp_path, monkeypatch):
+    """It is told before anything is fitted."""
+    learn_offline(asked(data, "ddqn", None, epochs=0), tmp_path / "run")
+    monkeypatch.setattr("twin.digital_twin.fit_state_model", None)
+    [command] = [each for each in COMMANDS if each.name == "ope"]
+    options = ["--setting", "twin.outcome.target=reward", "--setting", "twin.outcome.structure=joint"]
+    made = CliRunner().invoke(command, [str(folder), str(tmp_path / "run"), *options, "--quiet"])
+    assert isinstance(made.exception, InputError)
+    assert "outcome.target must be outcome where there are data alone, got reward" in str(made.exception)
+
+
 def played(scenario, agent):
     """Mean U of five periods on the first two held-out seeds, one simulation at a time."""
     utilities = []
@@ -245,6 +258,26 @@ class Constant:
 
     def act(self, states):
         return np.full(len(states), self._action, np.int64)
+
+
+def test_a_policy_is_asked_about_a_thousand_states_at_a_time():
+    """All at once would need their number times that of allocations in memory, and give the same."""
+    generator, task = np.random.default_rng(5), task_of(8)
+    states = generator.normal(1.0, 0.1, (2301, 3)).astype(np.float32)
+    transitions = Transitions(states[:-1], generator.integers(0, 21, 2300), generator.random(2300), states[1:])
+    agent, asked_about = make_agent("ddqn", task, config_of("ddqn")), []
+
+    class Watched:
+        def __init__(self):
+            self.task = task
+
+        def act(self, states):
+            asked_about.append(len(states))
+            return agent.act(states)
+
+    fitted_utility(Watched(), transitions, FittedQConfig(epochs=1, batch_size=512), seed=1)
+    assert asked_about == 2 * [1000, 1000, 300]
+    assert np.array_equal(in_parts(agent.act, states), agent.act(states))
 
 
 def test_fitted_q_knows_what_a_policy_of_the_data_is_worth():

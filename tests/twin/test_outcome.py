@@ -325,10 +325,18 @@ def test_arrays_of_another_model_are_refused():
         OutcomeModel.from_arrays(config_of(), OBJECTIVE, N, arrays)
 
 
+@pytest.mark.parametrize(("steps", "check_every"), [(5, 25), (35, 25), (50, 25)])
+def test_a_fit_looks_at_the_weights_of_its_last_step(steps, check_every):
+    """Also where its steps are no multiple of those between looks, or fewer."""
+    fit = FitConfig(steps=steps, check_every=check_every)
+    fitted = fit_outcome_model(known(), OBJECTIVE, config_of(fit=fit), 1).fitted
+    assert (fitted.steps, fitted.best_step) == (steps, steps)
+
+
 def test_a_warm_start_goes_on_from_the_weights_and_scaling_there_were():
     """Where no step improves on them, they are what is kept."""
     first, data = fit_outcome_model(known(), OBJECTIVE, config_of(), 1), known(seed=5)
-    stuck = config_of(fit=FitConfig(steps=1, check_every=2))
+    stuck = config_of(fit=FitConfig(steps=1, learning_rate=1.0))  # one step, and far too long
     warm = fit_outcome_model(data, OBJECTIVE, stuck, 2, "second", warm=first)
     for part in ("inputs", "continuous"):
         for name in ("mean", "deviation"):

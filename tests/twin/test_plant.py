@@ -13,7 +13,7 @@ from gymnasium.utils.env_checker import check_env
 import netsim
 from netsim import cli, sla
 from netsim.allocations import enumerate_all
-from netsim.errors import AllocationError, InputError
+from netsim.errors import AllocationError, InputError, RunError
 from netsim.plugins import make_plant
 from netsim.report import SLICE_FIELDS
 from rl.agents import make_agent
@@ -113,6 +113,21 @@ def test_an_allocation_that_is_none_is_refused(allocation):
     plant.reset()
     with pytest.raises(AllocationError):
         plant.step(allocation)
+
+
+def test_a_step_before_a_reset_is_refused_as_by_the_simulator():
+    for plant in (plant_of(), netsim.Simulation(TINY)):
+        with pytest.raises(RunError, match="step was called before reset; call reset first"):
+            plant.step((2, 12, 6))
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, 1 << 64])
+def test_a_seed_that_is_none_is_refused_as_by_the_simulator(seed):
+    told = "seed must be a whole number from 0 to"
+    with pytest.raises(RunError, match=told):
+        plant_of(seed=seed)
+    with pytest.raises(RunError, match=told):
+        plant_of().reset(seed)
 
 
 def test_a_twin_of_rewards_is_no_plant():

@@ -361,7 +361,8 @@ def test_a_warm_start_with_another_model_is_refused(lived, fitted):
 
 def test_a_fit_begins_where_it_knows_the_mean_alone(lived):
     """The plain network with one step so small that nothing is better: deviation and mean are those of the data."""
-    config = QUICK.model_copy(update={"linear": False, "fit": FitConfig(steps=1, held_out_share=0.3)})
+    fit = FitConfig(steps=1, learning_rate=1e-12, held_out_share=0.3)
+    config = QUICK.model_copy(update={"linear": False, "fit": fit})
     said = forecasts(fit_state_model(lived, config, 1), lived)
     kept = lived.next_states[: round(len(lived) * 0.7)].astype(np.float64)
     np.testing.assert_allclose(said.mean.numpy() - kept.mean(axis=0), 0.0, atol=1e-6)
