@@ -109,6 +109,14 @@ def test_the_reward_is_the_one_of_the_scenario_s_thresholds():
     assert tally.summary()["reward"]["mean"] == pytest.approx(np.mean(expected))
 
 
+def test_a_scenario_without_thresholds_has_a_reward_that_is_not_known():
+    scenario = TABLE1.model_copy(update={"reward": None})
+    plant, tally = FakePlant(scenario), Tally(scenario, 2)
+    tally.begin(plant.reset(1))
+    tally.add(plant.step((3, 70, 27)), None)
+    assert tally.summary()["reward"] == {"mean": None, "ci95": None}
+
+
 def type_of_reward():
     from netsim.scenario import Reward
 
