@@ -172,15 +172,20 @@ def _trained_on(folder: "Path | None", overrides: tuple[str, ...]) -> Any:
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the files go.")
 @click.option("--onnx", is_flag=True, help="Write policy.onnx too.")
-def export(run_dir: Path, out: Path, onnx: bool) -> None:
+@click.option("--force", is_flag=True, help="Replace the policy in DIR.")
+def export(run_dir: Path, out: Path, onnx: bool, force: bool) -> None:
     """Write the agent or student in RUN_DIR as plain numpy (policy.py, policy.npz), and as ONNX.
 
     The files are checked to choose what the agent chooses in a thousand states.
     """
+    from rl.export import FILES
     from rl.export import export as write
+    from rl.records import clear
     from rl.students import load_policy
 
-    echo_json(write(load_policy(run_dir), out, onnx=onnx))
+    policy = load_policy(run_dir)  # before an earlier policy is gone
+    clear(out, force, "policy", FILES)
+    echo_json(write(policy, out, onnx=onnx))
 
 
 COMMANDS = (train, evaluate, export)

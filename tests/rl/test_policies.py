@@ -339,3 +339,20 @@ def test_export_on_the_command_line(trained, tmp_path):
     told = json.loads(invoked("export", trained("ddqn"), "--out", tmp_path / "policy"))
     assert told["agreement"] == {"numpy": 1.0}
     assert {path.name for path in (tmp_path / "policy").iterdir()} == {"policy.py", "policy.npz"}
+
+
+def test_a_policy_that_is_there_is_refused_or_replaced(trained, tmp_path):
+    folder = tmp_path / "policy"
+    arguments = ("export", trained("ddqn"), "--out", folder)
+    invoked(*arguments)
+    with pytest.raises(InputError, match="policy exists; give another --out, or --force to replace the policy in it"):
+        invoked(*arguments)
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "policy.py").write_text("an older one")
+    (folder / "__pycache__").mkdir()
+    invoked(*arguments, "--force")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
+    (folder / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="holds other things than a policy"):
+        invoked(*arguments, "--force")
+    assert (folder / "thesis.tex").read_text() == "years of work"
