@@ -227,7 +227,7 @@ class Training:
 
     def _finish(self) -> dict[str, Any]:
         names = self.request.scenario.slice_names
-        exploring = self._total.figures(names)
+        exploring, played = self._total.figures(names), self._evaluation.play(self.agent)
         summary = {
             "scenario": self.request.scenario.name,
             "scenario_hash": self.request.scenario.hash,
@@ -237,7 +237,8 @@ class Training:
                 "real_interactions": self.controller.interactions,
                 **self.controller.ledger(),
             },
-            "greedy": self.evaluate(),
+            **played.summary(names),
+            "greedy": played.figures(names),
             "exploring": exploring,
         }
         self._checkpoint()

@@ -164,17 +164,22 @@ def test_figures_are_those_of_the_periods_played(tiny, tmp_path):
 def test_the_greedy_policy_is_played_on_seeds_apart_from_the_training_s(tiny):
     """Its figures are those of the agent as it is, on simulations with the held-out seeds."""
     training = Training(request_of("ddqn", evaluation_seeds=2, evaluation_periods=3))
-    training.run()
-    task, utilities = training.agent.task, []
+    summary, reports = training.run(), []
+    task, settled = training.agent.task, training.agent.task.thresholds.settled
     for seed in (1 << 62, (1 << 62) + 1):
         simulation = netsim.Simulation(tiny, seed)
-        report, total = simulation.reset(), 0.0
+        report = simulation.reset()
         for _ in range(3):
             action = training.agent.act(task.encoder.state(report)[None])[0]
             report = simulation.step(task.allocation(action))
-            total += report.utility
-        utilities.append(total / 3)
-    assert training.evaluate()["utility"]["mean"] == pytest.approx(np.mean(utilities), rel=1e-12)
+            reports.append(report)
+    assert training.evaluate()["utility"]["mean"] == summary["greedy"]["utility"]["mean"]
+    expected = {
+        name: np.mean([getattr(each, name) for each in reports]) for name in ("utility", "se_capacity", "se_carried")
+    } | {"reward": np.mean([settled.reward(each.utility, 0) for each in reports])}
+    assert {name: summary[name]["mean"] for name in expected} == pytest.approx(expected, rel=1e-12)
+    assert summary["utility"] == summary["greedy"]["utility"]
+    assert {name: part["ssr"] for name, part in summary["slices"].items()} == summary["greedy"]["ssr"]
 
 
 def test_evaluating_more_often_changes_nothing_that_is_learned(tmp_path):
