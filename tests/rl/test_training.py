@@ -12,10 +12,11 @@ from scipy import stats
 
 import netsim
 from netsim.errors import InputError, RunError
+from netsim.seals import intact
 from rl import draws
 from rl.agents import AgentConfig, configured, make_agent
 from rl.learner import LearningController
-from rl.records import Records
+from rl.records import Records, read_manifest
 from rl.training import Training, TrainingConfig, train
 from tests.rl.small import IN_LOOP, NAMES, TRAINING, config_of, files_of, metrics_of, request_of, task_of
 from tests.unit.fake_plant import FakePlant
@@ -115,6 +116,22 @@ def test_a_finished_training_is_given_again_without_being_run(undisturbed):
 
     assert train(request_of("ddqn"), folder, resume=True, progress=progress) == summary
     assert files_of(folder) == before
+
+
+def test_the_manifest_of_a_finished_training_has_every_file(undisturbed):
+    folder, _ = undisturbed("ddqn")
+    files = read_manifest(folder)["files"]
+    assert set(files) == set(files_of(folder)) - {"manifest.json"}
+    assert any(name.startswith("checkpoints/") for name in files)
+    assert all(intact(folder / name, kept) for name, kept in files.items())
+
+
+def test_a_checkpoint_that_was_damaged_is_told_of(tmp_path):
+    train(request_of("ddqn"), tmp_path / "run")
+    (damaged, *_) = (tmp_path / "run" / "checkpoints").glob("*/agent.safetensors")
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(RunError, match=r"agent\.safetensors is not the file that was written"):
+        train(request_of("ddqn"), tmp_path / "run", resume=True)
 
 
 # -- what it says ------------------------------------------------------------------------------------------------------
