@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 import netsim
 from netsim.errors import InputError, RunError
+from netsim.plugins import in_force, processes_of
 from netsim.provenance import versions
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
@@ -139,7 +140,9 @@ class Training:
         self._thresholds = task.thresholds
         self.controller = _controller(request, task)
         self.agent = self.controller.agent
-        self._plant: Plant = netsim.Simulation(scenario, request.seed) if plant is None else plant
+        # A plant that is given brings its own processes.
+        self._beside: dict[str, Any] = {"processes": [processes_of(in_force())]} if plant is None else {}
+        self._plant: Plant = netsim.Simulation(scenario, request.seed, **self._beside) if plant is None else plant
         self._evaluation = settings.evaluation(scenario)
         self._window, self._total = Window(task.n_slices), Window(task.n_slices)
         self._begun = False
@@ -266,7 +269,8 @@ class Training:
         training = checkpoint.arrays("training")
         self._window.sums[:], self._total.sums[:] = training["window"], training["total"]
         load: Callable[..., Plant] = type(self._plant).load  # type: ignore[attr-defined]
-        self._plant, self._begun = load(checkpoint.folder / "plant", scenario=self.request.scenario), True
+        place, scenario = checkpoint.folder / "plant", self.request.scenario
+        self._plant, self._begun = load(place, scenario=scenario, **self._beside), True
 
 
 def _controller(request: Request, task: Task) -> Loop:

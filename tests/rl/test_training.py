@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import netsim
+from netsim import plugins
 from netsim.errors import InputError, RunError
+from netsim.plugins import Installed, Named
 from netsim.seals import intact
 from rl import draws
 from rl.agents import AgentConfig, configured, make_agent
@@ -105,6 +107,29 @@ def test_any_number_of_interruptions_leaves_the_same_bytes(stops, undisturbed, t
             train(request_of("ddqn"), out, resume=True, progress=interrupting(stop))
     train(request_of("ddqn"), out, resume=True)
     assert files_of(out) == files_of(undisturbed("ddqn")[0])
+
+
+def test_processes_of_installed_plugins_look_on_also_after_going_on(undisturbed, tmp_path, monkeypatch, tiny):
+    woken = []
+
+    class Wakes:
+        @netsim.hookimpl
+        def processes(self, simulation):
+            def wake():
+                while True:
+                    yield simulation.env.timeout(tiny.control.period_ns)
+                    woken.append((simulation.seed, simulation.env.now // tiny.control.period_ns))
+
+            return [wake()]
+
+    there = plugins.installed()
+    monkeypatch.setattr(plugins, "installed", lambda: Installed((*there.plugins, Named("wakes", Wakes())), ()))
+    with pytest.raises(KeyboardInterrupt):
+        train(request_of("ddqn"), tmp_path / "run", progress=interrupting(30))
+    assert woken == [(3, period) for period in range(1, 31)]  # what is due at the end of a period runs in the next
+    train(request_of("ddqn"), tmp_path / "run", resume=True)
+    assert woken[30:] == [(3, period) for period in range(32, 61)]
+    assert files_of(tmp_path / "run") == files_of(undisturbed("ddqn")[0])
 
 
 def test_a_finished_training_is_given_again_without_being_run(undisturbed):
