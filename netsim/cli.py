@@ -1,7 +1,8 @@
 """The command line. Nothing heavy is imported before a command needs it."""
 
+import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from netsim.studies.command import study
 from netsim.watching.command import watch
 
 if TYPE_CHECKING:
+    from netsim.faults import Fault
     from netsim.plugins import Named
     from netsim.scenario import Scenario
     from netsim.testing.audit import Audit, Case
@@ -161,17 +163,27 @@ def _prepared(name: str, plugins: tuple[str, ...], overrides: tuple[str, ...]) -
 
 @netsim.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--json", "as_json", is_flag=True, help="Print file, valid and faults of each as a JSON list.")
 @click.pass_context
-def validate(ctx: click.Context, files: tuple[str, ...]) -> None:
+def validate(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> None:
     """Check scenario files; every fault is a line with its place, and the exit status is 2 if there is one."""
     from netsim.loading import validate_file
 
     found = {file: validate_file(file) for file in files}
-    for file, faults in found.items():
-        for line in [str(fault) for fault in faults] or [f"{file}: ok"]:
-            click.echo(_clean(line))
+    if as_json:
+        _echo_json([_validated(file, faults) for file, faults in found.items()])
+    else:
+        for file, faults in found.items():
+            for line in [str(fault) for fault in faults] or [f"{file}: ok"]:
+                click.echo(_clean(line))
     if any(found.values()):
         ctx.exit(2)
+
+
+def _validated(file: str, faults: "Sequence[Fault]") -> dict[str, Any]:
+    """What was found of a file, as plain values; the message of a fault is the line that people read."""
+    told = [{**dataclasses.asdict(fault), "message": str(fault)} for fault in faults]
+    return {"file": file, "valid": not faults, "faults": told}
 
 
 @netsim.command()
@@ -230,14 +242,19 @@ def schema() -> None:
 
 @netsim.command("list")
 @click.argument("what", required=False, shell_complete=completion.headings)
-def list_names(what: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON: heading to a list of name and about.")
+def list_names(what: str | None, as_json: bool) -> None:
     """Say what is there: controllers, agents, scenarios, studies, traffic, schedulers, path-loss, plants, plugins."""
     from netsim.listing import headings, listing
 
     known = headings()
     if what is not None and what not in known:
         raise click.BadArgumentUsage(f"{what!r} is not one of {', '.join(known)}")
-    for heading in [what] if what else known:
+    asked = [what] if what else known
+    if as_json:
+        _echo_json({heading: [{"name": name, "about": about} for name, about in listing(heading)] for heading in asked})
+        return
+    for heading in asked:
         if not what:
             click.echo(f"{heading}:")
         for name, about in listing(heading):

@@ -88,7 +88,7 @@ def _cell_table(summary: Mapping[str, Any]) -> Table:
         ("U over best static", "share_of_best_static", 4),
     ):
         figure = summary[name]
-        if figure is not None:
+        if figure is not None and figure["mean"] is not None:
             table.add_row(label, number(figure["mean"], digits), span(figure["ci95"], digits))
     return table
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import click
 
     from netsim.scenario import Scenario
-    from netsim.simulation import Plant
+    from netsim.simulation import Plant, Simulation
 
 __all__ = [
     "Named",
@@ -34,11 +34,13 @@ __all__ = [
     "attach",
     "create",
     "faults",
+    "in_force",
     "installed",
     "load_object",
     "make_controller",
     "make_plant",
     "plugin_set",
+    "processes_of",
     "registered_names",
     "using",
 ]
@@ -184,6 +186,11 @@ def using(plugins: PluginSet) -> Iterator[None]:
 def in_force() -> PluginSet:
     """The plugins among which names are looked up: those of :func:`using`, else the installed ones and netsim's."""
     return _in_force.get() or plugin_set()
+
+
+def processes_of(plugins: PluginSet) -> "Callable[[Simulation], list[Any]]":
+    """What plugins run beside the base station, as a :class:`~netsim.simulation.Simulation` takes it."""
+    return lambda simulation: [p for some in plugins.hook.processes(simulation=simulation) for p in some]
 
 
 def registered_names(hook: str) -> frozenset[str]:

@@ -66,7 +66,7 @@ def finished_summary(folder: Path, request: Request) -> dict[str, Any] | None:
     RunError
         If its files are not those that were written.
     """
-    if not folder.exists() or _was_stopped_at_once(folder):
+    if not folder.exists() or _is_untouched(folder):
         return None
     manifest = read_manifest(folder)
     different = differences(manifest.get("request"), request.to_dict())
@@ -80,14 +80,13 @@ def finished_summary(folder: Path, request: Request) -> dict[str, Any] | None:
     return json.loads((folder / SUMMARY).read_bytes())  # type: ignore[no-any-return]
 
 
-def _was_stopped_at_once(folder: Path) -> bool:
-    """Whether a run was killed here before it had written its first manifest."""
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    return bool(names) and names <= {".lock", *_own_names()} - set(OWN_FILES)
+def _is_untouched(folder: Path) -> bool:
+    """Whether a folder is empty, or a run was killed in it before it had written its first manifest."""
+    return folder.is_dir() and _names(folder) <= {".lock", *_own_names()} - set(OWN_FILES)
 
 
 def refuse_existing(folder: Path, force: bool) -> None:
-    """Refuse a folder that exists; with ``force`` one that is neither empty nor a run directory.
+    """Refuse a folder that exists; with ``force`` one that holds something else than a run.
 
     Raises
     ------
@@ -100,9 +99,26 @@ def refuse_existing(folder: Path, force: bool) -> None:
         raise InputError(f"{folder} exists; give another --out, or --resume, or --force to replace the run in it")
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder, --force does not replace it")
-    names = {path.name for path in folder.iterdir()}
-    if MANIFEST not in names and not names <= {".lock", *_own_names()}:
-        raise InputError(f"{folder} holds other files and no {MANIFEST}, --force does not replace them")
+    if not _is_replaceable(folder):
+        raise InputError(
+            f"{folder} holds other files and no {MANIFEST} of a run, --force does not replace them; give another --out"
+        )
+
+
+def _is_replaceable(folder: Path) -> bool:
+    """Whether the manifest is that of a run; without one that can be read, whether all files are named as a run's.
+
+    Much other software calls a file ``manifest.json`` too, and so does a training.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return _names(folder) <= {".lock", *_own_names()}
+    return isinstance(manifest, dict) and manifest.get("format") == KIND.format
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def _own_names() -> set[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from netsim import allocations
 from netsim.errors import AllocationError, InputError, NetsimError, PluginError, RunError
-from netsim.plugins import Named, PluginSet, attach, make_controller, name_of, plugin_set, using
+from netsim.plugins import Named, PluginSet, attach, make_controller, name_of, plugin_set, processes_of, using
 from netsim.provenance import Request, request_of
 from netsim.report import NEVER, IntArray, PeriodReport
 from netsim.results import RunDirectory, finished_summary, refuse_existing
@@ -140,7 +140,7 @@ def _shown_small(running: "_Run", folder: Path | None, plugins: PluginSet) -> di
         from netsim.testing.shrinking import smallest
 
         scenario, seed, allocations = running.played
-        raise smallest(error.violation, scenario, seed, allocations, [_processes_of(plugins)]) from None
+        raise smallest(error.violation, scenario, seed, allocations, [processes_of(plugins)]) from None
 
 
 def _loaded(scenario: Scenario | str | Path) -> Scenario:
@@ -228,7 +228,7 @@ class _Run:
         from netsim.simulation import Simulation
 
         logged = self._request.packets or self._audited
-        processes = [_processes_of(self._plugins)]
+        processes = [processes_of(self._plugins)]
         return Simulation(self._scenario, self._request.seed, log_packets=logged, processes=processes)
 
     # -- a period ----------------------------------------------------------------------------------------------------
@@ -299,10 +299,6 @@ class _Run:
             located = PluginError(f"{error} (period {self._period}, {where})")
             located.exit_status = error.exit_status
             raise located from original(error)
-
-
-def _processes_of(plugins: PluginSet) -> Callable[["Simulation"], list[Any]]:
-    return lambda simulation: [p for some in plugins.hook.processes(simulation=simulation) for p in some]
 
 
 def original(error: BaseException) -> BaseException | None:

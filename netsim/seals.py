@@ -96,6 +96,15 @@ class Kind:
         return content
 
 
+def format_of(folder: Path) -> str | None:
+    """The format that the manifest of a folder gives, whole or not; ``None`` where there is none that gives one."""
+    try:
+        named = json.loads((folder / MANIFEST).read_bytes())["format"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return named if isinstance(named, str) else None
+
+
 # -- the files that a manifest names -----------------------------------------------------------------------------------
 
 

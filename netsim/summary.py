@@ -68,7 +68,7 @@ class Tally:
             cell["reward"] = UNKNOWN
         return {
             "utility": cell["utility"].to_dict(),
-            "reward": None if self._scenario.reward is None else cell["reward"].to_dict(),
+            "reward": cell["reward"].to_dict(),
             "se_capacity": cell["se_capacity"].to_dict(),
             "se_carried": cell["se_carried"].to_dict(),
             "share_of_best_static": _share_of_best_static(self._scenario, cell["utility"]),

@@ -103,7 +103,7 @@ def _request(
     "--scenario",
     metavar="NAME",
     shell_complete=completion.scenarios,
-    help="What to play it on; without it what the agent was trained on.",
+    help="What to play on; without it what the first TARGET was trained or run on.",
 )
 @click.option("--periods", type=COUNT, default=500, show_default=True, metavar="N", help="Periods for each seed.")
 @click.option("--seed", type=SEEDS, default=FIRST_SEED, show_default=True, metavar="S", help="The first seed.")
@@ -123,64 +123,56 @@ def evaluate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Play TARGETs, folders of trainings or any controllers, on held-out seeds beside best-static.
+    """Play TARGETs, folders of trainings, students or runs or any controllers, on held-out seeds beside best-static.
 
-    All controllers meet the same packets and the same fading, so their figures can be compared. Of several trainings
-    of one agent the mean over trainings is shown too.
+    Of a run its controller is played, on its scenario. All controllers meet the same packets and the same fading, so
+    their figures can be compared. Of several trainings of one agent the mean over trainings is shown too.
     """
     from netsim.console import progress_bar
-    from netsim.loading import load_scenario
     from rl.console import print_evaluation, print_trainings
-    from rl.evaluation import controller_of
     from rl.evaluation import evaluate as play
+    from rl.targets import loaded, plugins_of, target_of
 
-    controllers, folders = zip(*(controller_of(target) for target in targets), strict=True)
-    if scenario is None and folders[0] is None:
-        raise click.UsageError(f"{targets[0]!r} is no folder of a training; for a controller give --scenario NAME too")
-    loaded = load_scenario(scenario, overrides) if scenario is not None else _trained_on(folders[0], overrides)
+    asked = [target_of(target) for target in targets]
+    on, plugins = loaded(asked, scenario, overrides), plugins_of(asked)
+    controllers = [each.controller for each in asked]
     with progress_bar(hidden=quiet or as_json) as progress:
         figures = play(
-            loaded, controllers, periods=periods, first_seed=seed, seeds=seeds, plant=plant, progress=progress
+            on,
+            controllers,
+            periods=periods,
+            first_seed=seed,
+            seeds=seeds,
+            plant=plant,
+            plugins=plugins,
+            progress=progress,
         )
     if as_json:
         echo_json(figures if len(figures) > 1 else figures[0])
     elif not quiet and len(figures) == 1:
         print_evaluation(figures[0])
     elif not quiet:
-        print_trainings(figures, [None if folder is None else _agent_of(folder) for folder in folders])
-
-
-def _agent_of(folder: Path) -> str:
-    from rl.students import played_in
-
-    return played_in(folder)[1]
-
-
-def _trained_on(folder: "Path | None", overrides: tuple[str, ...]) -> Any:
-    """The scenario of a training, its own overrides included, with further ones."""
-    from netsim.loading import dump_scenario, parse_scenario
-    from rl.students import played_in
-
-    assert folder is not None
-    scenario = played_in(folder)[2]
-    if not overrides:
-        return scenario
-    return parse_scenario(dump_scenario(scenario), f"scenario of {folder}", overrides, folder=scenario.folder)
+        print_trainings(figures, [each.agent for each in asked])
 
 
 @click.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the files go.")
 @click.option("--onnx", is_flag=True, help="Write policy.onnx too.")
-def export(run_dir: Path, out: Path, onnx: bool) -> None:
+@click.option("--force", is_flag=True, help="Replace the policy in DIR.")
+def export(run_dir: Path, out: Path, onnx: bool, force: bool) -> None:
     """Write the agent or student in RUN_DIR as plain numpy (policy.py, policy.npz), and as ONNX.
 
     The files are checked to choose what the agent chooses in a thousand states.
     """
+    from rl.export import FILES
     from rl.export import export as write
+    from rl.records import clear
     from rl.students import load_policy
 
-    echo_json(write(load_policy(run_dir), out, onnx=onnx))
+    policy = load_policy(run_dir)  # before an earlier policy is gone
+    clear(out, force, "policy", FILES)
+    echo_json(write(policy, out, onnx=onnx))
 
 
 COMMANDS = (train, evaluate, export)

@@ -24,6 +24,8 @@ from rl.onnx_policy import Layers, write_onnx
 from rl.students import Student
 
 CHECKED_STATES = 1000
+FILES = frozenset({"policy.npz", "policy.py", "policy.onnx", "__pycache__"})
+"""What may be in the folder of a policy; Python leaves the last when the policy is imported."""
 
 SOURCE = inspect.getsource(standalone)
 """What is written as policy.py."""

@@ -28,6 +28,10 @@ class Played:
     """Packets per cell and slice, shape ``(B, N)``."""
     resolved: NDArray[np.int64]
     """Shape ``(B, N)``."""
+    se_capacity: NDArray[np.float64]
+    """Mean SE granted in each cell, bit/s/Hz, shape ``(B,)``."""
+    se_carried: NDArray[np.float64]
+    """Mean SE of what was sent in each cell, bit/s/Hz, shape ``(B,)``."""
 
     @property
     def utility(self) -> Figure:
@@ -38,6 +42,17 @@ class Played:
         """U and SSR per slice, with their intervals over cells, as plain values."""
         ssr = {name: self.ssr(n).to_dict() for n, name in enumerate(slice_names)}
         return {"utility": self.utility.to_dict(), "ssr": ssr}
+
+    def summary(self, slice_names: Sequence[str]) -> dict[str, Any]:
+        """U, reward, SE and SSR per slice as the summary of a run has them, the intervals over cells."""
+        cells = {
+            "utility": self.utilities,
+            "reward": self.rewards,
+            "se_capacity": self.se_capacity,
+            "se_carried": self.se_carried,
+        }
+        slices = {name: {"ssr": self.ssr(n).to_dict()} for n, name in enumerate(slice_names)}
+        return {**{name: mean_over_seeds(each).to_dict() for name, each in cells.items()}, "slices": slices}
 
     def ssr(self, n: int) -> Figure:
         """SSR of a slice, pooled, with its interval over cells."""
@@ -56,16 +71,19 @@ class GreedyEvaluation:
         """Play the greedy policy of an agent, or a student's, from time 0."""
         columns = self._batch.reset().columns
         settled = agent.task.thresholds.settled
-        total, rewards = np.zeros((2, len(self._batch)))
+        total, rewards, se_capacity, se_carried = sums = np.zeros((4, len(self._batch)))
         satisfied, resolved = (np.zeros(columns["arrived"].shape, np.int64) for _ in range(2))
         for _ in range(self.periods):
             actions = agent.act(agent.task.encoder(columns["arrived"]))
             columns = self._batch.step([agent.task.allocation(action) for action in actions]).columns
             total += columns["utility"]
             rewards += settled.reward(columns["utility"], 0)
+            se_capacity += columns["se_capacity"]
+            se_carried += columns["se_carried"]
             satisfied += columns["satisfied"]
             resolved += columns["satisfied"] + columns["slow"] + columns["late"] + columns["dropped"]
-        return Played(total / self.periods, rewards / self.periods, satisfied, resolved)
+        utilities, rewards, se_capacity, se_carried = sums / self.periods
+        return Played(utilities, rewards, satisfied, resolved, se_capacity, se_carried)
 
 
 @dataclass(frozen=True)

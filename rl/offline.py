@@ -21,7 +21,7 @@ from rl import draws
 from rl.agents import Task, make_agent
 from rl.checkpoints import Checkpoint
 from rl.course import is_finite
-from rl.greedy import mean_over_seeds
+from rl.greedy import Played, mean_over_seeds
 from rl.interrupts import held_back
 from rl.loops import parted
 from rl.networks import single_thread
@@ -146,12 +146,15 @@ class OfflineTraining:
 
     def evaluate(self) -> dict[str, Any]:
         """Figures of the greedy policy on the held-out seeds."""
-        played = self._evaluation.play(self.agent)
+        return self._figures(self._evaluation.play(self.agent))
+
+    def _figures(self, played: Played) -> dict[str, Any]:
         figures = played.figures(self.request.scenario.slice_names)
         return {"reward": mean_over_seeds(played.rewards).to_dict(), **figures}
 
     def _finish(self) -> dict[str, Any]:
         spent = {"imagined_transitions": 0, "gradient_steps": 0} if self._prior is None else self._prior.ledger()
+        played = self._evaluation.play(self.agent)
         summary = {
             "scenario": self.request.scenario.name,
             "scenario_hash": self.request.scenario.hash,
@@ -164,7 +167,8 @@ class OfflineTraining:
                 **spent,
                 "gradient_steps": self.agent.updates + spent["gradient_steps"],
             },
-            "greedy": self.evaluate(),
+            **played.summary(self.request.scenario.slice_names),
+            "greedy": self._figures(played),
         }
         self._checkpoint()
         if self._records is not None:

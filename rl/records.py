@@ -18,7 +18,7 @@ from netsim.errors import InputError, RunError
 from netsim.files import lock, sha256, temporary, to_json, write_atomic
 from netsim.provenance import differences
 from netsim.reports import NAME as REPORT
-from netsim.seals import MANIFEST, Kind, all_written, intact
+from netsim.seals import MANIFEST, Kind, Written, intact, written
 from rl.board import Board
 from rl.checkpoints import Checkpoint, Checkpoints
 
@@ -156,8 +156,16 @@ class Records:
         write_atomic(self.folder / TIMING, to_json({name: round(value, 3) for name, value in timing.items()}))
 
     def _write_manifest(self, *, finished: bool) -> None:
-        there = [path for path in (self.folder / METRICS, self.folder / SUMMARY) if finished and path.exists()]
-        KIND.write(self.folder, {"finished": finished, "request": self._request, "files": all_written(there)})
+        KIND.write(
+            self.folder,
+            {"finished": finished, "request": self._request, "files": self._written() if finished else {}},
+        )
+
+    def _written(self) -> dict[str, Written]:
+        """What a finished training leaves, by its path in the folder; timing and TensorBoard differ between equals."""
+        own = [path for path in (self.folder / METRICS, self.folder / SUMMARY) if path.exists()]
+        kept = sorted(path for path in self.checkpoints.folder.rglob("*") if path.is_file())
+        return {path.relative_to(self.folder).as_posix(): written(path) for path in (*own, *kept)}
 
 
 class Resumable(Protocol):

@@ -9,7 +9,6 @@ which is 294 outputs for 4,851 allocations, and what is learned of a slice's uni
 them.
 """
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,14 +23,13 @@ from netsim import allocations
 from netsim.errors import InputError, RunError
 from netsim.files import temporary, to_json, write_atomic
 from netsim.scenario import Scenario
-from netsim.seals import MANIFEST, Kind, all_written, intact
+from netsim.seals import MANIFEST, Kind, all_written, format_of, intact
 from rl.agents import Policy, Task
 from rl.agents.base import Width
 from rl.checkpoints import read_arrays, write_arrays
 from rl.networks import Parameters, best_actions, linear, mlp_shapes, relu_layers
 from rl.options import notice
-from rl.policy import PolicyController, called, load_agent, scenario_of
-from rl.records import read_manifest
+from rl.policy import PolicyController, load_agent, scenario_of
 from rl.replay import Floats
 from rl.settings import Settings, checked
 
@@ -143,19 +141,6 @@ def load_student(folder: Path) -> Student:
     return student
 
 
-def played_in(folder: Path) -> tuple[str, str, Scenario]:
-    """What a folder of a training or a student holds: the controller that plays it, what it is, its scenario.
-
-    Raises
-    ------
-    InputError
-        It holds neither.
-    """
-    kind = "student" if _holds_student(folder) else "agent"
-    request = (KIND.read(folder) if kind == "student" else read_manifest(folder))["request"]
-    return f"{kind}:{folder}", called(request), scenario_of(request)
-
-
 def load_policy(folder: Path) -> Policy:
     """The student of a folder, or the agent of a training.
 
@@ -164,15 +149,7 @@ def load_policy(folder: Path) -> Policy:
     InputError, RunError
         As :func:`load_student` and :func:`rl.policy.load_agent`.
     """
-    return load_student(folder) if _holds_student(folder) else load_agent(folder, notice=notice)
-
-
-def _holds_student(folder: Path) -> bool:
-    try:
-        named = json.loads((folder / MANIFEST).read_bytes())["format"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return False
-    return bool(named == KIND.format)
+    return load_student(folder) if format_of(folder) == KIND.format else load_agent(folder, notice=notice)
 
 
 class StudentController(PolicyController):

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 import netsim
 from netsim.errors import InputError, RunError
+from netsim.plugins import in_force, processes_of
 from netsim.provenance import versions
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
@@ -145,7 +146,9 @@ class Training:
         self._thresholds = task.thresholds
         self.controller = _controller(request, task)
         self.agent = self.controller.agent
-        self._plant: Plant = netsim.Simulation(scenario, request.seed) if plant is None else plant
+        # A plant that is given brings its own processes.
+        self._beside: dict[str, Any] = {"processes": [processes_of(in_force())]} if plant is None else {}
+        self._plant: Plant = netsim.Simulation(scenario, request.seed, **self._beside) if plant is None else plant
         self._evaluation = settings.evaluation(scenario)
         self._window, self._total = Window(task.n_slices), Window(task.n_slices)
         self._begun = False
@@ -233,7 +236,7 @@ class Training:
 
     def _finish(self) -> dict[str, Any]:
         names = self.request.scenario.slice_names
-        exploring = self._total.figures(names)
+        exploring, played = self._total.figures(names), self._evaluation.play(self.agent)
         summary = {
             "scenario": self.request.scenario.name,
             "scenario_hash": self.request.scenario.hash,
@@ -243,7 +246,8 @@ class Training:
                 "real_interactions": self.controller.interactions,
                 **self.controller.ledger(),
             },
-            "greedy": self.evaluate(),
+            **played.summary(names),
+            "greedy": played.figures(names),
             "exploring": exploring,
         }
         self._checkpoint()
@@ -271,7 +275,8 @@ class Training:
         training = checkpoint.arrays("training")
         self._window.sums[:], self._total.sums[:] = training["window"], training["total"]
         load: Callable[..., Plant] = type(self._plant).load  # type: ignore[attr-defined]
-        self._plant, self._begun = load(checkpoint.folder / "plant", scenario=self.request.scenario), True
+        place, scenario = checkpoint.folder / "plant", self.request.scenario
+        self._plant, self._begun = load(place, scenario=scenario, **self._beside), True
 
 
 def _controller(request: Request, task: Task) -> Loop:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from netsim import allocations
 from netsim.errors import AllocationError, InputError, RunError
 from netsim.fingerprint import Block, first_difference
-from netsim.plugins import make_controller, name_of, using
+from netsim.plugins import make_controller, name_of, processes_of, using
 from netsim.pluginset import Named, PluginSet
 from netsim.provenance import differences, versions
 from netsim.replay import Recorded
@@ -225,8 +225,8 @@ class _Playing:
 
     def on_the_simulator(self, fork: Path) -> Way:
         player = self._player()
-        processes = [lambda simulation: [p for some in player.hook.processes(simulation=simulation) for p in some]]
-        simulation = Simulation.load(fork, scenario=self.scenario, seed=self.seed, processes=processes)
+        processes = processes_of(player)
+        simulation = Simulation.load(fork, scenario=self.scenario, seed=self.seed, processes=[processes])
         return self._goes_on(player, simulation)
 
     def on(self, plant: Continuing) -> Way:

@@ -66,7 +66,7 @@ def _facts(run: RunData, best: Best | None) -> list[Fact]:
         facts.append(Fact("Share of best static", interval(over, 4), "" if best is None else f"U {best.utility:.4f}"))
     if worst is not None:
         facts.append(Fact("Worst slice, SSR", interval(figures["slices"][worst]["ssr"], 4), worst))
-    if (reward := figures.get("reward")) is not None:
+    if (reward := figures.get("reward")) is not None and reward["mean"] is not None:
         facts.append(Fact("Reward", interval(reward, 4)))
     facts.append(Fact("SE capacity", interval(figures["se_capacity"], 2), "bit/s/Hz granted"))
     facts.append(Fact("SE carried", interval(figures["se_carried"], 4), "bit/s/Hz sent"))

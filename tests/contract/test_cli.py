@@ -229,6 +229,19 @@ def test_validate_says_every_fault_and_which_files_are_valid(tmp_path):
     assert netsim("validate", ROOT / "scenarios" / "tiny.yaml").returncode == 0
 
 
+def test_validate_tells_programs_the_same(tmp_path):
+    (tmp_path / "wrong.yaml").write_text("name: wrong\nslizes: {}\n")
+    process = netsim("validate", "--json", ROOT / "scenarios" / "tiny.yaml", tmp_path / "wrong.yaml")
+    assert process.returncode == 2
+    good, wrong = json.loads(process.stdout)
+    assert good == {"file": str(ROOT / "scenarios" / "tiny.yaml"), "valid": True, "faults": []}
+    assert (wrong["file"], wrong["valid"]) == (str(tmp_path / "wrong.yaml"), False)
+    [unknown] = [fault for fault in wrong["faults"] if fault["key"] == "slizes"]
+    assert {"line": 2, "col": 1, "suggestion": "slices"}.items() <= unknown.items()
+    people = netsim("validate", tmp_path / "wrong.yaml").stdout.splitlines()
+    assert [fault["message"] for fault in wrong["faults"]] == people
+
+
 def test_schema_is_the_one_the_shipped_files_name():
     assert json.loads(done("schema").stdout) == json.loads((ROOT / "scenarios" / "scenario.schema.json").read_bytes())
 
@@ -244,6 +257,14 @@ def test_list_says_what_is_there_a_line_each(what, name):
     lines = done("list", what).stdout.splitlines()
     assert any(re.match(rf"{name} +\S", line) for line in lines)
     assert f"  {lines[0]}" in done("list").stdout.splitlines()
+
+
+def test_list_tells_programs_the_same():
+    told = json.loads(done("list", "schedulers", "--json").stdout)
+    assert list(told) == ["schedulers"]
+    lines = [f"{each['name']:<20} {each['about']}" for each in told["schedulers"]]
+    assert lines == done("list", "schedulers").stdout.splitlines()
+    assert {"controllers", "agents", "plugins"} <= set(json.loads(done("list", "--json").stdout))
 
 
 # -- leaving and starting ----------------------------------------------------------------------------------------------

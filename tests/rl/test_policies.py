@@ -14,10 +14,11 @@ from click.testing import CliRunner
 import netsim
 from netsim import cli
 from netsim.errors import InputError, RunError
+from netsim.results import KIND as RUN
 from netsim.statistics import ratio
 from rl import export as exporting
 from rl.agents import make_agent
-from rl.evaluation import evaluate, play
+from rl.evaluation import evaluate, latencies_and_counts, play
 from rl.export import dense, export
 from rl.greedy import HELD_OUT_SEED
 from rl.policy import AgentController, load_agent
@@ -87,9 +88,27 @@ def test_figures_are_those_of_the_runs(tiny, controller):
         resolved = satisfied + sum(each[how] for each in counts for how in ("slow", "late", "dropped"))
         assert part["ssr"]["mean"] == pytest.approx(satisfied / resolved, rel=1e-12)
         assert part["violations"] == resolved - satisfied
+        for count in ("arrived", "satisfied", "slow", "late", "dropped", "departed", "carried_bits", "pending"):
+            assert part[count] == sum(each[count] for each in counts)
+        sums_ms = [each["latency_mean_ms"]["mean"] * each["departed"] for each in counts]
+        assert part["latency_mean_ms"]["mean"] == pytest.approx(sum(sums_ms) / part["departed"], rel=1e-12)
+        percentiles = [each["latency_p99_ms"]["mean"] for each in counts]
+        assert part["latency_p99_ms"]["mean"] == pytest.approx(np.mean(percentiles), rel=1e-12)
+        assert part["latency_p99_ms"]["ci95"] is not None
+    carried = np.mean([each["se_carried"]["mean"] for each in runs])
+    assert figures["se_carried"]["mean"] == pytest.approx(carried, rel=1e-12)
     worst = min(figures["slices"], key=lambda name: figures["slices"][name]["ssr"]["mean"])
     assert figures["worst_slice"] == {"name": worst, "ssr": figures["slices"][worst]["ssr"]}
     assert figures["seeds"] == [70, 73]
+
+
+def test_latencies_of_what_nothing_departed_from_are_not_known():
+    unknown = {"mean": None, "ci95": None}
+    silent = {"departed": 0, "latency_mean_ms": unknown, "latency_p99_ms": unknown}
+    assert latencies_and_counts([silent, silent]) == silent
+    heard = {"departed": 3, "latency_mean_ms": {"mean": 2.0}, "latency_p99_ms": {"mean": 5.0}}
+    known = latencies_and_counts([silent, heard])
+    assert (known["departed"], known["latency_mean_ms"]["mean"], known["latency_p99_ms"]["mean"]) == (3, 2.0, 5.0)
 
 
 def test_best_static_s_share_of_itself_is_exactly_1(tiny):
@@ -220,6 +239,85 @@ def test_evaluate_plays_any_controller_and_shows_a_table(trained):
         assert words in text
 
 
+MINE = """
+import netsim
+
+class Mine:
+    @netsim.hookimpl
+    def decide_allocation(self, report):
+        return (UNITS)
+"""
+
+
+def a_run(folder, controller, *options):
+    """The folder of a run of ``tiny`` that is busier than the shipped one."""
+    busier = ("--set", "slices.video.users=5", "--periods", 2, "--quiet")
+    invoked("run", "tiny", "--controller", controller, *busier, "--out", folder, *options)
+    return folder
+
+
+def test_evaluate_plays_the_controller_of_a_run_on_its_scenario(tmp_path):
+    options = ("--periods", 3, "--seeds", 2, "--seed", 70, "--json")
+    figures = json.loads(invoked("evaluate", a_run(tmp_path / "run", "fixed:4,12,4"), *options))
+    busier = netsim.load_scenario("tiny", ["slices.video.users=5"])
+    [direct] = evaluate(busier, ["fixed:4,12,4"], periods=3, first_seed=70, seeds=2)
+    assert figures == json.loads(json.dumps(direct))
+
+
+def test_evaluate_plays_a_run_s_controller_from_the_file_that_was_run_and_no_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(MINE.replace("UNITS", "4, 12, 4"))
+    options = ("evaluate", a_run("run", "mine.py:Mine"), "--periods", 2, "--seeds", 2)
+    assert "controller mine.py:Mine" in invoked(*options)
+    Path("mine.py").write_text(MINE.replace("UNITS", "5, 11, 4"))
+    now = r"mine\.py of its controller .* is not the one that was run; .*: netsim evaluate mine\.py:Mine --scenario"
+    with pytest.raises(InputError, match=now):
+        invoked(*options)
+    Path("mine.py").unlink()
+    with pytest.raises(InputError, match=r"run: the file mine\.py of its controller .* is not there; call this"):
+        invoked(*options)
+
+
+OFFER = """
+import netsim
+from netsim.controllers import Equal
+
+class Offer:
+    @netsim.hookimpl
+    def controllers(self):
+        return {"even": Equal}
+"""
+
+
+def test_evaluate_looks_names_up_among_the_plugins_of_a_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("offer.py").write_text(OFFER)
+    Path("mine.py").write_text(MINE.replace("UNITS", "4, 12, 4"))
+    offered = a_run("run", "even", "--plugin", "offer.py:Offer")
+    assert "controller even" in invoked("evaluate", offered, "--periods", 2, "--seeds", 2)
+    decided = a_run("decided", "equal", "--plugin", "mine.py:Mine")
+    with pytest.raises(InputError, match=r"its plugin 'mine\.py:Mine' decides too, .* evaluated alone"):
+        invoked("evaluate", decided, "--periods", 2, "--seeds", 2)
+
+
+def test_evaluate_says_what_to_give_where_a_run_s_scenario_names_files(tmp_path):
+    run = a_run(tmp_path / "run", "equal")
+    manifest = RUN.read(run)
+    manifest["request"]["files"] = {"trace.csv": "0" * 64}
+    RUN.write(run, {name: value for name, value in manifest.items() if name not in ("format", "format_version")})
+    with pytest.raises(InputError, match=r"names files \(trace\.csv\); give it too, with --scenario FILE"):
+        invoked("evaluate", run)
+    assert "controller equal" in invoked("evaluate", run, "--scenario", "tiny", "--periods", 2, "--seeds", 2)
+
+
+def test_evaluate_refuses_a_folder_that_holds_nothing_to_play(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"format": "netsim-study"}')
+    with pytest.raises(InputError, match=r"no training, no student and no run: the format .* is netsim-study"):
+        invoked("evaluate", tmp_path)
+    with pytest.raises(InputError, match=r"'equal' is no folder of a training, .*; for a controller give --scenario"):
+        invoked("evaluate", "equal")
+
+
 # -- to take along -----------------------------------------------------------------------------------------------------
 
 ALONE = """
@@ -339,3 +437,20 @@ def test_export_on_the_command_line(trained, tmp_path):
     told = json.loads(invoked("export", trained("ddqn"), "--out", tmp_path / "policy"))
     assert told["agreement"] == {"numpy": 1.0}
     assert {path.name for path in (tmp_path / "policy").iterdir()} == {"policy.py", "policy.npz"}
+
+
+def test_a_policy_that_is_there_is_refused_or_replaced(trained, tmp_path):
+    folder = tmp_path / "policy"
+    arguments = ("export", trained("ddqn"), "--out", folder)
+    invoked(*arguments)
+    with pytest.raises(InputError, match="policy exists; give another --out, or --force to replace the policy in it"):
+        invoked(*arguments)
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "policy.py").write_text("an older one")
+    (folder / "__pycache__").mkdir()
+    invoked(*arguments, "--force")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
+    (folder / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="holds other things than a policy"):
+        invoked(*arguments, "--force")
+    assert (folder / "thesis.tex").read_text() == "years of work"

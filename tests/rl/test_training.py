@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import netsim
+from netsim import plugins
 from netsim.errors import InputError, RunError
+from netsim.plugins import Installed, Named
+from netsim.seals import intact
 from rl import draws
 from rl.agents import AgentConfig, configured, make_agent
 from rl.learner import LearningController
-from rl.records import Records
+from rl.records import Records, read_manifest
 from rl.training import Training, TrainingConfig, train
 from tests.rl.small import IN_LOOP, NAMES, TRAINING, config_of, files_of, metrics_of, request_of, task_of
 from tests.unit.fake_plant import FakePlant
@@ -106,6 +109,29 @@ def test_any_number_of_interruptions_leaves_the_same_bytes(stops, undisturbed, t
     assert files_of(out) == files_of(undisturbed("ddqn")[0])
 
 
+def test_processes_of_installed_plugins_look_on_also_after_going_on(undisturbed, tmp_path, monkeypatch, tiny):
+    woken = []
+
+    class Wakes:
+        @netsim.hookimpl
+        def processes(self, simulation):
+            def wake():
+                while True:
+                    yield simulation.env.timeout(tiny.control.period_ns)
+                    woken.append((simulation.seed, simulation.env.now // tiny.control.period_ns))
+
+            return [wake()]
+
+    there = plugins.installed()
+    monkeypatch.setattr(plugins, "installed", lambda: Installed((*there.plugins, Named("wakes", Wakes())), ()))
+    with pytest.raises(KeyboardInterrupt):
+        train(request_of("ddqn"), tmp_path / "run", progress=interrupting(30))
+    assert woken == [(3, period) for period in range(1, 31)]  # what is due at the end of a period runs in the next
+    train(request_of("ddqn"), tmp_path / "run", resume=True)
+    assert woken[30:] == [(3, period) for period in range(32, 61)]
+    assert files_of(tmp_path / "run") == files_of(undisturbed("ddqn")[0])
+
+
 def test_a_finished_training_is_given_again_without_being_run(undisturbed):
     folder, summary = undisturbed("ddqn")
     before = files_of(folder)
@@ -115,6 +141,22 @@ def test_a_finished_training_is_given_again_without_being_run(undisturbed):
 
     assert train(request_of("ddqn"), folder, resume=True, progress=progress) == summary
     assert files_of(folder) == before
+
+
+def test_the_manifest_of_a_finished_training_has_every_file(undisturbed):
+    folder, _ = undisturbed("ddqn")
+    files = read_manifest(folder)["files"]
+    assert set(files) == set(files_of(folder)) - {"manifest.json"}
+    assert any(name.startswith("checkpoints/") for name in files)
+    assert all(intact(folder / name, kept) for name, kept in files.items())
+
+
+def test_a_checkpoint_that_was_damaged_is_told_of(tmp_path):
+    train(request_of("ddqn"), tmp_path / "run")
+    (damaged, *_) = (tmp_path / "run" / "checkpoints").glob("*/agent.safetensors")
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(RunError, match=r"agent\.safetensors is not the file that was written"):
+        train(request_of("ddqn"), tmp_path / "run", resume=True)
 
 
 # -- what it says ------------------------------------------------------------------------------------------------------
@@ -164,17 +206,22 @@ def test_figures_are_those_of_the_periods_played(tiny, tmp_path):
 def test_the_greedy_policy_is_played_on_seeds_apart_from_the_training_s(tiny):
     """Its figures are those of the agent as it is, on simulations with the held-out seeds."""
     training = Training(request_of("ddqn", evaluation_seeds=2, evaluation_periods=3))
-    training.run()
-    task, utilities = training.agent.task, []
+    summary, reports = training.run(), []
+    task, settled = training.agent.task, training.agent.task.thresholds.settled
     for seed in (1 << 62, (1 << 62) + 1):
         simulation = netsim.Simulation(tiny, seed)
-        report, total = simulation.reset(), 0.0
+        report = simulation.reset()
         for _ in range(3):
             action = training.agent.act(task.encoder.state(report)[None])[0]
             report = simulation.step(task.allocation(action))
-            total += report.utility
-        utilities.append(total / 3)
-    assert training.evaluate()["utility"]["mean"] == pytest.approx(np.mean(utilities), rel=1e-12)
+            reports.append(report)
+    assert training.evaluate()["utility"]["mean"] == summary["greedy"]["utility"]["mean"]
+    expected = {
+        name: np.mean([getattr(each, name) for each in reports]) for name in ("utility", "se_capacity", "se_carried")
+    } | {"reward": np.mean([settled.reward(each.utility, 0) for each in reports])}
+    assert {name: summary[name]["mean"] for name in expected} == pytest.approx(expected, rel=1e-12)
+    assert summary["utility"] == summary["greedy"]["utility"]
+    assert {name: part["ssr"] for name, part in summary["slices"].items()} == summary["greedy"]["ssr"]
 
 
 def test_evaluating_more_often_changes_nothing_that_is_learned(tmp_path):

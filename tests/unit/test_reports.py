@@ -7,11 +7,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from netsim.cli import netsim
+import netsim
+from netsim.cli import netsim as command
+from netsim.console import print_summary
 from netsim.errors import InputError
 from netsim.reports import NAME, page
 from netsim.reports.latency import bounds, distributions
 from netsim.reports.run_data import RunData
+from netsim.reports.run_page import run_page
 from netsim.reports.starvation import FEWEST_PACKETS, FULL, Scale, paying
 from netsim.reports.thinning import MOST_BINS, MOST_PERIODS, Bins
 from netsim.reports.worst_slice import starved
@@ -163,6 +166,13 @@ def test_a_run_whose_slice_pays_for_u_is_warned_of(run):
     assert list(starved(data, Scale(100.0, 200.0, ""))) == list(starved(data, None)) == []
 
 
+def test_a_reward_that_is_not_known_is_not_shown(tmp_path, capsys):
+    scenario = netsim.load_scenario("tiny").model_copy(update={"reward": None})
+    print_summary(netsim.run(scenario, periods=2, out=tmp_path / "run"), None)
+    assert "reward" not in capsys.readouterr().out
+    assert "Reward" not in [fact.label for fact in run_page(tmp_path / "run").facts]
+
+
 # -- foreign names -----------------------------------------------------------------------------------------------------
 
 
@@ -312,7 +322,7 @@ def test_a_study_shows_its_claims_and_figures(tmp_path):
 def test_the_command_writes_the_page_into_the_folder_and_rewrites_it(tmp_path, capsys):
     study = a_study(tmp_path / "study")
     for _ in range(2):
-        assert netsim.main(["report", str(study)], standalone_mode=False) is None
+        assert command.main(["report", str(study)], standalone_mode=False) is None
         assert (study / NAME).read_text(encoding="utf-8") == page(study)
     assert capsys.readouterr().out == f"{study / NAME}\n" * 2
 
@@ -320,7 +330,7 @@ def test_the_command_writes_the_page_into_the_folder_and_rewrites_it(tmp_path, c
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
     study = a_study(tmp_path / "study")
     with pytest.raises(InputError, match=r"--out FILE puts it elsewhere"):
-        netsim.main(["report", str(study), "--out", str(tmp_path / "no" / "x.html")], standalone_mode=False)
+        command.main(["report", str(study), "--out", str(tmp_path / "no" / "x.html")], standalone_mode=False)
 
 
 def test_a_training_that_has_a_report_can_be_replaced(tmp_path):

@@ -109,6 +109,14 @@ def test_the_reward_is_the_one_of_the_scenario_s_thresholds():
     assert tally.summary()["reward"]["mean"] == pytest.approx(np.mean(expected))
 
 
+def test_a_scenario_without_thresholds_has_a_reward_that_is_not_known():
+    scenario = TABLE1.model_copy(update={"reward": None})
+    plant, tally = FakePlant(scenario), Tally(scenario, 2)
+    tally.begin(plant.reset(1))
+    tally.add(plant.step((3, 70, 27)), None)
+    assert tally.summary()["reward"] == {"mean": None, "ci95": None}
+
+
 def type_of_reward():
     from netsim.scenario import Reward
 
@@ -231,9 +239,34 @@ def test_force_replaces_a_run_and_keeps_what_is_not_its_own(tmp_path):
 @pytest.mark.parametrize("name", ["thesis.tex", "summary.txt", "manifest.toml"])
 def test_force_never_touches_a_folder_of_other_files(tmp_path, name):
     (tmp_path / name).write_text("years of work")
-    with pytest.raises(InputError, match=r"holds other files and no manifest\.json"):
+    with pytest.raises(InputError, match=r"holds other files and no manifest\.json of a run.*give another --out"):
         play(tmp_path, force=True)
     assert files(tmp_path) == {name: b"years of work"}
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"manifest.json": b'{"name": "a web page"}'},
+        {"manifest.json": b'{"format": "slicetwin-training"}', "metrics.jsonl": b"{}"},
+        {"manifest.json": b"[1, 2]", "summary.json": b"{}"},
+        {"manifest.json": b'{"format": "netsim-ru', "thesis.tex": b"years of work"},
+    ],
+)
+def test_force_never_replaces_what_has_the_manifest_of_something_else(tmp_path, others):
+    for name, content in others.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=r"holds other files and no manifest\.json of a run.*give another --out"):
+        play(tmp_path, force=True)
+    assert files(tmp_path) == others
+
+
+def test_force_replaces_a_run_whose_manifest_is_cut_short(tmp_path):
+    play(tmp_path / "run")
+    whole = files(tmp_path / "run")
+    (tmp_path / "run" / "manifest.json").write_bytes(whole["manifest.json"][:100])
+    play(tmp_path / "run", force=True)
+    assert files(tmp_path / "run") == whole
 
 
 def test_force_never_replaces_a_file(tmp_path):
@@ -252,6 +285,9 @@ def test_resuming_a_finished_run_gives_its_summary_without_running(tmp_path):
 
 def test_resuming_nothing_starts(tmp_path):
     assert play(tmp_path / "run", resume=True)["periods"] == 5
+    (tmp_path / "empty").mkdir()
+    assert play(tmp_path / "empty", resume=True)["periods"] == 5
+    assert files(tmp_path / "empty") == files(tmp_path / "run")
 
 
 @pytest.mark.parametrize(
