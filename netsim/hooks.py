@@ -70,7 +70,10 @@ class Hooks:
 
     @hookspec
     def processes(self, simulation: "Simulation") -> Iterable[Any]:  # type: ignore[empty-body]
-        """SimPy process generators to run beside the base station. ``simulation.env`` has its clock in nanoseconds."""
+        """A list of SimPy process generators to run beside the base station: ``return [self.my_process(simulation)]``.
+
+        ``simulation.env`` has its clock in nanoseconds.
+        """
 
     @hookspec(firstresult=True)
     def decide_allocation(self, report: "PeriodReport") -> Sequence[int] | None:
