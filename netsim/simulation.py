@@ -73,7 +73,7 @@ class Simulation:
 
         self.scenario = scenario
         self.seed = checked_seed(seed)
-        self.env = simpy.Environment()
+        self.env: simpy.Environment = simpy.Environment()
         self._processes = tuple(processes)
         self._log_packets = log_packets
         self._files = scenario.files()
@@ -121,9 +121,9 @@ class Simulation:
 
     def _populate(self, now_ns: int) -> None:
         """A new environment with the base station and everybody else's processes in it."""
-        from netsim.basestation import BaseStation
+        from netsim.basestation import BaseStation, Environment
 
-        self.env = simpy.Environment(now_ns)
+        self.env = Environment(now_ns)
         self._model.watchers.clear()
         self._station = BaseStation(self.env, self._model, self._stack)
         for make in self._processes:
