@@ -11,7 +11,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from netsim.errors import AllocationError
+from netsim import limits
+from netsim.errors import AllocationError, InputError
 
 
 def count(units: int, n: int) -> int:
@@ -68,8 +69,19 @@ def enumerate_all(units: int, n: int) -> NDArray[np.int64]:
 
     >>> enumerate_all(4, 2).tolist()
     [[1, 3], [2, 2], [3, 1]]
+
+    Raises
+    ------
+    InputError
+        There are more than :data:`netsim.limits.MAX_ALLOCATIONS`.
     """
-    cuts = np.array(list(combinations(range(1, units), n - 1)), dtype=np.int64).reshape(count(units, n), n - 1)
+    number = count(units, n)
+    if number > limits.MAX_ALLOCATIONS:
+        raise InputError(
+            f"there are {number:,} allocations of {units} units to {n} slices, they can be gone through one by one up "
+            f"to {limits.MAX_ALLOCATIONS:,}; raise carrier.allocation_unit_prb, which makes fewer and larger units"
+        )
+    cuts = np.array(list(combinations(range(1, units), n - 1)), dtype=np.int64).reshape(number, n - 1)
     return np.diff(cuts, axis=1, prepend=0, append=units)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Generator
 from typing import Any
 
 import simpy
+from simpy.core import SimTime
+from simpy.events import NORMAL, EventPriority
 
 from netsim.model import Model
 from netsim.scenario import Event
@@ -11,6 +13,22 @@ from netsim.state import Stack
 
 # Priorities at equal instants: departures and arrivals, the end of a period, everybody else, the slot's beginning.
 ARRIVALS, PERIOD_END, SLOT_BEGIN = -1, 0, 2
+
+
+class Environment(simpy.Environment):
+    """SimPy's, but NaN is refused where a process asks for such a delay: it has no place in an order of events."""
+
+    def schedule(self, event: simpy.Event, priority: EventPriority = NORMAL, delay: SimTime = 0) -> None:
+        """Have an event happen after a delay in ns.
+
+        Raises
+        ------
+        ValueError
+            The delay is NaN.
+        """
+        if delay != delay:
+            raise ValueError(f"a delay must be a number of ns of at least 0, got {delay}")
+        super().schedule(event, priority, delay)
 
 
 class BaseStation:

@@ -15,6 +15,8 @@ from netsim.scenario import Scenario
 from netsim.simulation import Reports, checked_seed, marks_of, report_columns
 from netsim.state import TABLES, WORK, Cell
 
+_TRUTHS = frozenset({bool, np.bool_})
+
 
 class SimulationBatch:
     """B cells of a scenario, each with a seed of its own, each identical to a lone :class:`netsim.Simulation`.
@@ -185,12 +187,17 @@ class SimulationBatch:
 
 
 def _checked(wanted: Sequence[Sequence[int]], units: int, n: int) -> list[tuple[int, ...]]:
-    """The allocations, if they are: all at once where they form an array of whole numbers, else one by one."""
+    """The allocations, if they are: all at once where they form an array of whole numbers, else one by one.
+
+    An array keeps its type; in a sequence numpy would take ``True`` for 1.
+    """
     try:
         table = np.asarray(wanted)
     except ValueError:
         table = np.zeros(0)
     whole = table.dtype.kind == "i" and table.shape == (len(wanted), n)
+    if whole and not isinstance(wanted, np.ndarray):
+        whole = _TRUTHS.isdisjoint({type(unit) for one in wanted for unit in one})
     if whole and table.min() >= 1 and (table.sum(axis=1) == units).all():
         return [tuple(row) for row in table.tolist()]
     return [allocations.check(one, units, n) for one in wanted]

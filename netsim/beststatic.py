@@ -219,7 +219,9 @@ def _horizon(scenario: Scenario) -> int | None:
 
 
 def cached(scenario: Scenario) -> Best | None:
-    """The best static allocation if it has been raced before by this version."""
+    """The best static allocation if it has been raced before by this version, with the very files it names."""
+    if not _recognisable(scenario):
+        return None
     return kept(scenario.hash, _horizon(scenario))
 
 
@@ -235,7 +237,14 @@ def kept(scenario_hash: str, horizon: int | None) -> Best | None:
         return None  # never raced, or a file of another version: race again
 
 
+def _recognisable(scenario: Scenario) -> bool:
+    """Whether an edit of anything that the scenario names would be noticed."""
+    return None not in scenario.files().values()
+
+
 def _keep(scenario: Scenario, best: Best) -> None:
+    if not _recognisable(scenario):
+        return
     place = _place(scenario.hash, _horizon(scenario))
     with suppress(OSError):  # a cache that cannot be written only costs time
         place.parent.mkdir(parents=True, exist_ok=True)

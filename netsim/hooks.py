@@ -70,9 +70,10 @@ class Hooks:
 
     @hookspec
     def processes(self, simulation: "Simulation") -> Iterable[Any]:  # type: ignore[empty-body]
-        """SimPy process generators to run beside the base station. ``simulation.env`` has its clock in nanoseconds.
+        """A list of SimPy process generators to run beside the base station: ``return [self.my_process(simulation)]``.
 
-        They look on. A training runs them too, and begins them anew where it goes on from a checkpoint.
+        ``simulation.env`` has its clock in nanoseconds. They look on. A training runs them too, and begins them anew
+        where it goes on from a checkpoint.
         """
 
     @hookspec(firstresult=True)

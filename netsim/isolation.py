@@ -5,12 +5,15 @@ What crosses to it and back are lines of JSON: the scenario once, then reports a
 """
 
 import json
+import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
 
 START_S = 120.0
 """Seconds to begin in: a controller may import much."""
+LINGER_S = 5.0
+"""Seconds in which a process that has closed its output is gone by itself."""
+HELD_S = 1.0
+"""Seconds in which the output of a process that is gone ends, unless somebody else holds it."""
 
 Message = Mapping[str, Any]
 
@@ -56,17 +63,23 @@ class Isolated:
         plugins
             Specifications of further plugins, which may offer the controller or what the scenario names.
         deadline_s
-            Seconds for a decision, above 0, those of the observations before it included.
+            Seconds for a decision, those of the observations before it included: above 0, and at most
+            ``threading.TIMEOUT_MAX``, the longest that Python waits.
 
         Raises
         ------
         InputError
-            The deadline is not above 0, or there is no such controller.
+            The deadline is out of range, or there is no such controller.
         PluginError
             It cannot be made, or has hooks that need the simulation in its own process.
         """
         if not deadline_s > 0:
             raise InputError(f"deadline_s must be above 0, got {deadline_s}")
+        if deadline_s > threading.TIMEOUT_MAX:
+            raise InputError(
+                f"deadline_s must be at most {threading.TIMEOUT_MAX:.0f}, got {deadline_s:g}; a controller that is not "
+                "isolated runs without a deadline"
+            )
         self._name, self._deadline_s, self._seed = controller, deadline_s, 0
         self._order = {
             "controller": controller,
@@ -161,7 +174,8 @@ class _Process:
 
     def __init__(self, order: Message) -> None:
         words = [sys.executable, "-m", "netsim.isolated"]
-        self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # In a session of its own, so that all it starts can be ended with it. Ctrl-C is for the run, which ends it.
+        self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         self._answers: queue.Queue[bytes] = queue.Queue()
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
@@ -170,8 +184,9 @@ class _Process:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._answers.put(line)
+        with self._process.stdout as answers:
+            for line in answers:
+                self._answers.put(line)
         self._answers.put(b"")
 
     def write(self, message: Message) -> None:
@@ -192,19 +207,27 @@ class _Process:
         return answer
 
     def end(self) -> int:
-        """Kill the process if it still runs; its exit status, negative for a signal."""
+        """Kill the process if it still runs, with those it has started; its exit status, negative for a signal."""
         if self._reader.is_alive():  # else its output is closed, it is about to go by itself
-            self._process.kill()
-        status = self._process.wait()
-        self._reader.join()
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            try:
-                stream.close()
-            except OSError:  # what was not sent
-                continue
+            self._kill()
+        try:
+            status = self._process.wait(LINGER_S)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            status = self._process.wait()
+        self._reader.join(HELD_S)  # who has left the session may hold the output, and the reader waits on
+        assert self._process.stdin is not None
+        with suppress(OSError):  # what was not sent
+            self._process.stdin.close()
         self.over = True
         return status
+
+    def _kill(self) -> None:
+        """Kill the session that the process leads: a child of its own would hold its output open and be left behind."""
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError, PermissionError):  # it has just gone
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
 
 
 def _ending(status: int) -> str:

@@ -17,3 +17,4 @@ MAX_TIME_NS = 10**18  # 31 years
 MAX_PACKET_BITS = 1 << 40
 MAX_RATE_BPS = 10**13
 MAX_TRACE_PACKETS = 50_000_000
+MAX_ALLOCATIONS = 5_000_000  # listed and tried one by one; some hours of a race

@@ -1,6 +1,7 @@
 """Objects of somebody else's code, named as ``pkg.module:Class`` or ``path/to/file.py:Class``."""
 
 import difflib
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -8,7 +9,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
@@ -129,11 +131,57 @@ def _named_module(spec: str, name: str) -> ModuleType:
         raise _input_fault(f"plugin {spec!r}: {name!r} must be an absolute module name")
     with _working_folder_last(), blamed(f"plugin {spec!r}: {name} raised when it was imported"):
         try:
-            return importlib.import_module(name)
+            module = importlib.import_module(name)
+            _digest_of_loaded(module)
+            return module
         except ModuleNotFoundError as error:
             if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
                 raise _input_fault(f"plugin {spec!r}: there is no module {error.name!r}") from None
             raise
+
+
+# -- what a module holds, looked at without running it -----------------------------------------------------------------
+
+
+def module_digest(name: str) -> str | None:
+    """SHA-256 of the source that a module was imported from, or would be; nothing is imported.
+
+    ``None`` if there is none: no such module, or one that is not in a file.
+    """
+    loaded = sys.modules.get(name)
+    return _digest(_found(name)) if loaded is None else _digest_of_loaded(loaded)
+
+
+@functools.cache
+def _digest_of_loaded(module: ModuleType) -> str | None:
+    """Taken once, when the module is loaded: a later edit is not what this process runs."""
+    return _digest(getattr(module, "__spec__", None))
+
+
+def _digest(found: ModuleSpec | None) -> str | None:
+    if found is None or not found.has_location or found.origin is None:
+        return None
+    try:
+        read = getattr(found.loader, "get_data", lambda path: Path(path).read_bytes())  # a loader of zip files, say
+        return hashlib.sha256(read(found.origin)).hexdigest()
+    except OSError:
+        return None
+
+
+def _found(name: str) -> ModuleSpec | None:
+    """Where Python would find a module; :func:`importlib.util.find_spec` would import its packages."""
+    package, dot, _ = name.rpartition(".")
+    folders = None
+    if dot:
+        around = _found(package)
+        if around is None or around.submodule_search_locations is None:
+            return None
+        folders = around.submodule_search_locations
+    with _working_folder_last(), suppress(ImportError, KeyError, ValueError):
+        for finder in sys.meta_path:
+            if (found := finder.find_spec(name, folders)) is not None:
+                return found
+    return None
 
 
 @contextmanager

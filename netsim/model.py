@@ -172,9 +172,7 @@ class Model:
         users["average_slot"], users["next_arrival_ns"] = clock["slot"], clock["slot"] * clock["slot_ns"]
         cell.starved[clock["starved"] : clock["starved"] + count] = np.arange(first, first + count)
         clock["starved"] += count
-        if s in self.plugged.traffic:
-            self.plugged.supply(cell, self.words)
-        self.advance(stack, i, int(clock["slot"]))
+        self._go_on(stack, i)
 
     def leave(self, stack: Stack, i: int, s: int, count: int) -> None:
         """Let the ``count`` users of slice ``s`` who are there longest leave; what they had queued is dropped."""
@@ -207,6 +205,14 @@ class Model:
         if latency_limit_ns is not None:
             part["latency_limit_ns"], part["limit_since_ns"] = latency_limit_ns, now_ns
             kernel.discard_now(stack.handles, i)
+            self._go_on(stack, i)  # what waited for room in a queue may have sent the last packet that was drawn
+
+    def _go_on(self, stack: Stack, i: int) -> None:
+        """Let the sources of cell ``i`` that stand still go on at once, with new packets from plugins."""
+        cell = stack.cell(i)
+        if cell.clock[0]["starved"]:
+            self.plugged.supply(cell, self.words)
+            self.advance(stack, i, int(cell.clock[0]["slot"]))
 
     # -- time ------------------------------------------------------------------------------------------------------
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from netsim import kernel, plugins, scheduling, streams, traffic
 from netsim.compiled import DRAW_ARGUMENTS, SHARE_ARGUMENTS, as_pointer, c_function, is_compiled
-from netsim.errors import PluginError
+from netsim.errors import NetsimError, PluginError, RunError
 from netsim.scenario import PluggedScheduler, PluggedTraffic, Scenario
-from netsim.state import ACTIVE, FOREVER_NS, LARGEST_BITS, SUPPLY, Cell, Stack
+from netsim.state import ACTIVE, FOREVER_NS, LARGEST_BITS, MOST_AT_ONCE, SUPPLY, Cell, Stack
 
 _LARGEST = float(FOREVER_NS)
 _KEPT = 64
@@ -81,11 +81,11 @@ class Plugged:
         return n
 
     def supply(self, cell: Cell, words: dict[tuple[str, str], int]) -> None:
-        """Draw the next packets of the users who stand still for want of them."""
+        """Draw the next packets of the users who stand still for want of them, where a plain traffic kind has to."""
         for u in cell.starved[: cell.clock[0]["starved"]]:
             user = cell.users[u]
-            if user["unsupplied"]:
-                s = int(user["slice"])
+            s = int(user["slice"])
+            if user["unsupplied"] and s in self.traffic:
                 word = words[streams.PACKETS, self.scenario.slice_names[s]]
                 indices = np.arange(user["packet"], user["packet"] + SUPPLY)
                 uniforms = streams.uniforms(int(cell.clock[0]["seed"]), word, np.full(SUPPLY, user["number"]), indices)
@@ -113,11 +113,25 @@ class Plugged:
             f"resource blocks, got {grants} with sum {sum(grants)} in slot {int(cell.clock[0]['slot'])}"
         )
 
-    def misdrawn(self, cell: Cell) -> PluginError:
-        """The error for what a compiled traffic kind drew."""
+    def misdrawn(self, cell: Cell) -> NetsimError:
+        """The error for what a compiled traffic kind drew, or for a source of any kind that lets no time pass."""
         user = cell.users[int(cell.clock[0]["misdrawn"]) - 1]
+        if user["standing"] >= MOST_AT_ONCE:
+            return self._no_time(int(user["slice"]), int(user["number"]))
         gap_ns, size_bits, index = cell.draw_values.tolist()
         return self._no_packet(int(user["slice"]), gap_ns, size_bits, int(index))
+
+    def _no_time(self, s: int, number: int) -> NetsimError:
+        name = self.scenario.slice_names[s]
+        part = self.scenario.slices[name]
+        plugged = isinstance(part.traffic, PluggedTraffic)
+        whose = self._of(s, "traffic") if plugged else f"slices.{name}"
+        longer = "longer gaps" if part.load is None else f"longer gaps, or smaller multipliers in slices.{name}.load"
+        return (PluginError if plugged else RunError)(
+            f"{whose}: a user must send fewer than {MOST_AT_ONCE:,} packets at one instant, user {number} sends so "
+            f"many that no time would pass. Give it {longer}; a source that always has something to send needs "
+            f"slices.{name}.queue.when_full: defer"
+        )
 
     def _no_packet(self, s: int, gap_ns: object, size_bits: object, index: int) -> PluginError:
         return PluginError(

@@ -1,5 +1,6 @@
 """The form of a plugin: what is checked when one is registered."""
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
@@ -22,6 +23,8 @@ def faults(plugin: object) -> list[str]:
         if options is not None:
             implements = True
             found += _marked_faults(attribute, options.get("specname") or attribute, method)
+            if (options["wrapper"] or options["hookwrapper"]) and not inspect.isgeneratorfunction(method):
+                found.append(f"{attribute} is a wrapper, so it must be a generator function that yields once")
         elif attribute in HOOKS:
             found.append(f"{attribute} has a hook's name but is not marked with @netsim.hookimpl")
     if not implements and not found:
@@ -33,7 +36,7 @@ def routines(plugin: object) -> Iterator[tuple[str, Callable[..., object]]]:
     """Methods of an object, or the functions that a module defines itself; properties are not run."""
     for name in dir(plugin):
         static = inspect.getattr_static(plugin, name, None)
-        if isinstance(static, property) or name.startswith("__"):
+        if isinstance(static, property | functools.cached_property) or name.startswith("__"):
             continue
         value = getattr(plugin, name, None)
         if not inspect.isroutine(value):

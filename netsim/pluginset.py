@@ -45,7 +45,7 @@ def _guard(name: str, attribute: str, method: Callable[..., Any], decided: Calla
     options = getattr(method, MARK)
     hook = options["specname"] or attribute
     if options["wrapper"] or options["hookwrapper"]:
-        return method
+        return _guarded_wrapper(f"plugin {name!r} failed in {hook}", method)
 
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -58,12 +58,37 @@ def _guard(name: str, attribute: str, method: Callable[..., Any], decided: Calla
     return call
 
 
-def _guarded_processes(name: str, processes: Iterable[Generator[Any, Any, Any]]) -> list[Generator[Any, Any, Any]]:
+def _guarded_wrapper(what: str, method: Callable[..., Generator[Any, Any, Any]]) -> Callable[..., Any]:
+    """What the wrapped hooks raise comes by here too, and keeps the name that it has."""
+
+    @functools.wraps(method)
+    def wrap(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        with blamed(what):
+            return (yield from method(*args, **kwargs))
+
+    return wrap
+
+
+def _guarded_processes(name: str, processes: Any) -> list[Generator[Any, Any, Any]]:
     def guarded(process: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
         with blamed(f"plugin {name!r} failed in a process of its own"):
             return (yield from process)
 
-    return [guarded(process) for process in processes or ()]
+    return [guarded(process) for process in _listed(name, processes)]
+
+
+def _listed(name: str, processes: Any) -> list[Generator[Any, Any, Any]]:
+    """The processes, if they are some: a hook that is a process itself would be asked for the next one for ever."""
+    listed = [] if processes is None else processes
+    wrong = [listed]
+    if isinstance(listed, Iterable) and not isinstance(listed, Generator):
+        listed = list(listed)
+        wrong = [process for process in listed if not isinstance(process, Generator)]
+    if wrong:
+        got = f"a {type(wrong[0]).__name__}" if wrong[0] is listed else f"a {type(wrong[0]).__name__} among them"
+        rule = "processes must return a list of generators"
+        raise PluginError(f"plugin {name!r}: {rule}, got {got}; write `return [self.p(simulation)]`")
+    return listed
 
 
 class PluginSet:

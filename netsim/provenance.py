@@ -1,6 +1,5 @@
 """What a run was asked for, and with which versions: enough to run it again to the same bytes."""
 
-import hashlib
 import importlib.metadata
 import json
 import platform
@@ -8,6 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from netsim.files import sha256
+from netsim.loadobject import module_digest
+from netsim.plugins import registered_names
 
 if TYPE_CHECKING:
     from netsim.scenario import Scenario
@@ -23,13 +26,13 @@ class Request:
     """The resolved scenario."""
     scenario_hash: str
     files: Mapping[str, str | None]
-    """SHA-256 of each file that the scenario names."""
+    """SHA-256 of each file or module that the scenario names."""
     seed: int
     controller: str
     plugins: tuple[str, ...]
     """Specifications or names of the plugins named for the run, in order."""
     sources: Mapping[str, str]
-    """SHA-256 of each plugin file named in ``controller`` and ``plugins``."""
+    """SHA-256 of each file or module of a plugin named in ``controller`` and ``plugins``."""
     periods: int
     packets: bool
     on_fault: str
@@ -58,7 +61,7 @@ def request_of(
         seed=seed,
         controller=controller,
         plugins=tuple(plugins),
-        sources=_sources((controller, *plugins)),
+        sources=_sources(controller, plugins),
         periods=periods,
         packets=packets,
         on_fault=on_fault,
@@ -78,9 +81,19 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _sources(specs: Sequence[str]) -> dict[str, str]:
-    files = {spec: Path(spec.rpartition(":")[0]) for spec in specs if ".py:" in spec}
-    return {spec: hashlib.sha256(path.read_bytes()).hexdigest() for spec, path in files.items() if path.is_file()}
+def _sources(controller: str, plugins: Sequence[str]) -> dict[str, str]:
+    """The digests that can be taken; what follows the name of a controller is text for it."""
+    named = controller.partition(":")[0] in registered_names("controllers")
+    digests = {spec: _digest(spec) for spec in (*plugins, *(() if named else (controller,)))}
+    return {spec: digest for spec, digest in digests.items() if digest is not None}
+
+
+def _digest(spec: str) -> str | None:
+    """Of the file or module of ``file.py:Class`` or ``pkg.module:Class``."""
+    where = spec.rpartition(":")[0]
+    if where.endswith(".py"):
+        return sha256(Path(where)) if Path(where).is_file() else None
+    return module_digest(where) if where else None
 
 
 def differences(

@@ -147,8 +147,8 @@ class Recorded:
         if different:
             where = scenario.folder or "no folder was given"
             raise InputError(
-                f"{self.folder}: its scenario names files that are not the same in --folder ({where}):\n"
-                + "\n".join(different)
+                f"{self.folder}: its scenario names files that are not the same in --folder ({where}), or modules "
+                "that are not the same where Python finds them:\n" + "\n".join(different)
             )
 
 

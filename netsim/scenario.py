@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, T
 from netsim import limits
 from netsim.errors import ScenarioError
 from netsim.files import sha256
+from netsim.loadobject import module_digest
 from netsim.units import (
     ArrivalRate,
     BandwidthHz,
@@ -762,21 +763,24 @@ class Scenario(Part):
         return self._folder
 
     def files(self) -> dict[str, str | None]:
-        """Name -> SHA-256 of each file of its folder that the scenario names: traces and plugins.
+        """Name -> SHA-256 of each file that the scenario names: traces and plugins of its folder, modules of plugins.
 
-        ``None`` for one that cannot be read, which is an error as soon as it is used.
+        ``None`` for one that cannot be read, which is an error as soon as it is used unless it is a module without a
+        file.
         """
-        return {name: _digest(self._folder, name) for name in sorted(self._named_files())}
+        traces = {part.traffic.file for part in self.slices.values() if isinstance(part.traffic, Trace)}
+        holders = {where for where, colon, _ in (spec.rpartition(":") for spec in self._plugins()) if colon}
+        files = traces | {where for where in holders if where.endswith(".py")}
+        digests = {name: _digest(self._folder, name) for name in files}
+        return dict(sorted((digests | {name: module_digest(name) for name in holders - files}).items()))
 
-    def _named_files(self) -> Iterator[str]:
+    def _plugins(self) -> Iterator[str]:
         if isinstance(self.channel.path_loss, PluggedPathLoss):
-            yield from _plugin_file(self.channel.path_loss.model)
+            yield self.channel.path_loss.model
         for part in self.slices.values():
-            if isinstance(part.traffic, Trace):
-                yield part.traffic.file
             for plugged in (part.traffic, part.scheduler):
                 if isinstance(plugged, PluggedTraffic | PluggedScheduler):
-                    yield from _plugin_file(plugged.kind)
+                    yield plugged.kind
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved scenario as plain values with units, every default spelled out; loads back to an equal one."""
@@ -809,13 +813,6 @@ class Scenario(Part):
         content["control"].pop("periods")
         content["slice_order"] = list(self.slices)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _plugin_file(spec: str) -> Iterator[str]:
-    """The file of a plugin that is named ``file.py:Class``."""
-    file, _, _ = spec.rpartition(":")
-    if file.endswith(".py"):
-        yield file
 
 
 def _digest(folder: Path | None, name: str) -> str | None:

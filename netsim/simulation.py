@@ -73,7 +73,7 @@ class Simulation:
 
         self.scenario = scenario
         self.seed = checked_seed(seed)
-        self.env = simpy.Environment()
+        self.env: simpy.Environment = simpy.Environment()
         self._processes = tuple(processes)
         self._log_packets = log_packets
         self._files = scenario.files()
@@ -82,6 +82,7 @@ class Simulation:
         self._period = -1
         self._allocation: tuple[int, ...] = ()
         self._running = False
+        self._at_end = False
         self._taken = 0
 
     # -- a plant ---------------------------------------------------------------------------------------------------
@@ -121,9 +122,9 @@ class Simulation:
 
     def _populate(self, now_ns: int) -> None:
         """A new environment with the base station and everybody else's processes in it."""
-        from netsim.basestation import BaseStation
+        from netsim.basestation import BaseStation, Environment
 
-        self.env = simpy.Environment(now_ns)
+        self.env = Environment(now_ns)
         self._model.watchers.clear()
         self._station = BaseStation(self.env, self._model, self._stack)
         for make in self._processes:
@@ -133,7 +134,7 @@ class Simulation:
     def _run_period(self, units: tuple[int, ...]) -> PeriodReport:
         from netsim.basestation import PERIOD_END, event_at
 
-        self._running = True
+        self._running, self._at_end = True, False
         try:
             cell = self._stack.cell(0)
             if self._period >= 0:  # before period 0, packets of instant 0 have arrived already
@@ -145,9 +146,14 @@ class Simulation:
             self._running = False
         self._period += 1
         self._allocation = units
-        if self.slot != (self._period + 1) * self.scenario.control.slots_per_period:
+        self._at_end = self._slots_are_done()
+        if not self._at_end:
             raise RunError("the environment was run outside of reset and step; let those move its clock")
         return self._report()
+
+    def _slots_are_done(self) -> bool:
+        """Whether exactly the slots of the periods so far have run."""
+        return self.slot == (self._period + 1) * self.scenario.control.slots_per_period
 
     def _report(self) -> PeriodReport:
         from netsim import kernel
@@ -238,11 +244,23 @@ class Simulation:
         old file or the new one.
 
         Processes beside the base station are not part of it; they start afresh after :meth:`load`.
+
+        Raises
+        ------
+        RunError
+            It stands within a period, also because a step raised, or before :meth:`reset`; or the file cannot be
+            written.
         """
         from netsim import saving
 
         if self._period < 0:
             raise RunError("there is nothing to save before reset")
+        if not self._at_end or not self._slots_are_done():
+            raise RunError(
+                "the simulation must be at the end of a period to be saved, it stands in slot "
+                f"{self.slot} within period {self._period + 1}; save it after reset or step, not in a process, and "
+                "call reset first after a step that raised"
+            )
         saving.write(path, self._header(), self._stack.cell(0))
 
     def _header(self) -> dict[str, Any]:
@@ -295,6 +313,7 @@ class Simulation:
         made = cls(stored, header["seed"], log_packets=header["log_packets"], processes=processes)
         saving.restore(made._stack, made._model, arrays, path)
         made._period, made._allocation = header["period"], tuple(header["allocation"])
+        made._at_end = True
         made._populate((made._period + 1) * stored.control.period_ns)
         return made
 

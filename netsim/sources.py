@@ -5,7 +5,20 @@ import numpy as np
 from netsim.compiled import call_draw, inlined, inner, prefetch
 from netsim.portable import lesser
 from netsim.queues import arrive, discard_overdue
-from netsim.state import CACHE_LINE, DRAWN, FOREVER_NS, LARGEST_BITS, NONE, QUEUED, SUPPLY, USER, Array, Cell, Record
+from netsim.state import (
+    CACHE_LINE,
+    DRAWN,
+    FOREVER_NS,
+    LARGEST_BITS,
+    MOST_AT_ONCE,
+    NONE,
+    QUEUED,
+    SUPPLY,
+    USER,
+    Array,
+    Cell,
+    Record,
+)
 from netsim.streams import philox, uniform
 from netsim.traffic import COMPILED_PLUGIN, PLUGIN, SILENT, draw_block, multiplier
 
@@ -79,8 +92,7 @@ def take_one(cell: Cell, u: int, edge_ns: int) -> bool:
     user.packet += 1
     if user.packet & (SUPPLY - 1) == 0 and not supply(cell, u):
         return False
-    set_next_arrival(cell, u, now_ns)
-    return True
+    return set_next_arrival(cell, u, now_ns)
 
 
 @inlined
@@ -143,8 +155,11 @@ def _draw_plugged(clock: Record, part: Record, user: Record, supply: Array, valu
 
 
 @inlined
-def set_next_arrival(cell: Cell, u: int, now_ns: int) -> None:
-    """Date the user's next packet, its gap drawn at ``now_ns`` and shortened by the load of that instant."""
+def set_next_arrival(cell: Cell, u: int, now_ns: int) -> bool:
+    """Date the user's next packet, its gap drawn at ``now_ns`` and shortened by the load of that instant.
+
+    False if the source lets no time pass.
+    """
     user = cell.users[u]
     part = cell.slices[user.slice]
     gap_ns = cell.supplies[u, user.packet & (SUPPLY - 1)].gap_ns
@@ -152,6 +167,25 @@ def set_next_arrival(cell: Cell, u: int, now_ns: int) -> None:
         scaled_ns = gap_ns / multiplier(part, now_ns, cell.curve_ns, cell.curve_multiplier)
         gap_ns = np.int64(lesser(scaled_ns, _FOREVER))
     user.next_arrival_ns = now_ns + gap_ns if gap_ns < FOREVER_NS else FOREVER_NS
+    return gap_ns > 0 or _moves_on(cell, u, now_ns)
+
+
+@inner
+def _moves_on(cell: Cell, u: int, now_ns: int) -> bool:
+    """Count a gap of nothing; False, and the source stands still, if there are too many at this instant.
+
+    A source that waits for room in its queue never gets there: it goes on at the instant of a departure.
+    """
+    user = cell.users[u]
+    if user.standing_ns != now_ns:
+        user.standing_ns = now_ns
+        user.standing = 0
+    user.standing += 1
+    if user.standing < MOST_AT_ONCE:
+        return True
+    cell.clock[0].misdrawn = u + 1
+    _stand_still(cell, u)
+    return False
 
 
 @inlined
@@ -187,7 +221,8 @@ def revive(cell: Cell) -> None:
             if cell.slices[user.slice].traffic != PLUGIN and not supply(cell, u):
                 continue
             user.unsupplied = 0
-            set_next_arrival(cell, u, user.next_arrival_ns)
+            if not set_next_arrival(cell, u, user.next_arrival_ns):
+                continue
         wait(clock, cell.wheel, cell.following, user, u)
 
 

@@ -22,6 +22,8 @@ FOREVER_NS = np.int64(1 << 61)
 """Instants from here on never come."""
 LARGEST_BITS = 1e15
 """No packet is larger."""
+MOST_AT_ONCE = 100_000
+"""Packets at one instant that are too many of one user: a source without gaps would let no time pass, no slot end."""
 NONE = -1
 """No user: the end of a list of users."""
 
@@ -56,7 +58,7 @@ CLOCK = _record(
     se_capacity=np.float64,
     se_carried=np.float64,
     starved=np.int64,  # rows used of ``starved``
-    misdrawn=np.int64,  # 1 + the user for whom a compiled traffic kind drew what is no packet
+    misdrawn=np.int64,  # 1 + the user for whom a compiled traffic kind drew what is no packet, or who lets no time pass
     misgranted=np.int64,  # 1 + the slice whose plugged scheduler did not share its blocks as it must
 )
 
@@ -172,7 +174,9 @@ USER = _record(
     unsupplied=np.int64,  # a plugin has to draw its next packets
     average_bits=np.float64,  # proportional fair: sent per slot, before slot ``average_slot``
     average_slot=np.int64,
-    spare=np.dtype((np.int64, 3)),
+    standing_ns=np.int64,  # where its last gap of nothing was
+    standing=np.int64,  # gaps of nothing there
+    spare=np.int64,
 )
 
 QUEUED = _record(

@@ -4,6 +4,7 @@ Whole quantities (time, data, rates, bandwidth) are exact: ``0.5 ms`` is 500 000
 that is no whole number of the base unit is an error rather than rounded.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -121,7 +122,11 @@ def _bounded(dimension: Dimension, low: float, high: float, exclusive: bool = Fa
     def real(value: object) -> float:
         number = dimension.parse(value)
         check(number)
-        return float(number)
+        nearest = float(number)
+        if exclusive and nearest <= low:  # what is above the bound as a decimal may be on it as a float
+            least = dimension.format(math.nextafter(low, math.inf))
+            raise ValueError(f"must be at least {least} and at most {dimension.format(high)}")
+        return nearest
 
     return BeforeValidator(whole if isinstance(low, int) else real)
 

@@ -204,6 +204,14 @@ def test_a_process_that_wakes_within_slots_changes_nothing():
     assert run("tiny", periods=2, plugins=[Wakes(123_457)]) == run("tiny", periods=2)
 
 
+@pytest.mark.parametrize("delay", [math.nan, -math.nan, np.float64("nan")], ids=["nan", "-nan", "numpy"])
+def test_a_process_that_waits_for_nan_is_named_with_period_and_seed(delay):
+    with pytest.raises(PluginError) as caught:
+        run("tiny", periods=2, seed=9, plugins=[Wakes(delay)])
+    what = "plugin 'tests.contract.test_hooks:Wakes' failed in a process of its own: ValueError: "
+    assert str(caught.value) == f"{what}a delay must be a number of ns of at least 0, got nan (period 0, seed 9)"
+
+
 def test_what_a_process_raises_carries_plugin_period_seed_and_exception():
     period_ns = load_scenario("tiny").control.period_ns
     with pytest.raises(PluginError) as caught:

@@ -1,10 +1,13 @@
 """Controllers in a process of their own: what they decide is the same, what they do wrong stays with them."""
 
 import json
+import math
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import netsim
 from netsim.errors import InputError, PluginError
 from netsim.isolation import decoded, encoded
 from netsim.run import run
+from tests.processes import hearing_interrupts
 
 HERE = Path(__file__).parents[2]
 
@@ -87,6 +91,49 @@ class Prints(Half):
     def decision(self, report):
         print("a million lines\\n" * 1000)
         return 5, 10, 5
+
+
+class Notes(Half):
+    def fault(self, report):
+        with open(os.environ["BUSY"], "w") as file:
+            file.write(str(os.getpid()))
+        while True:
+            pass
+
+
+class Forks(Half):
+    """Leaves a process behind that has all its files open."""
+
+    apart = False
+
+    def fault(self, report):
+        if os.fork() == 0:
+            if self.apart:
+                os.setsid()
+            with open(os.environ["FORKED"], "w") as file:
+                file.write(str(os.getpid()))
+            time.sleep(1000)
+            os._exit(0)
+        while not (os.path.exists(os.environ["FORKED"]) and os.path.getsize(os.environ["FORKED"])):
+            time.sleep(0.01)
+
+
+class ForksApart(Forks):
+    apart = True
+
+
+class ForksAndHangs(Forks):
+    def fault(self, report):
+        super().fault(report)
+        time.sleep(1000)
+
+
+class Mute(Half):
+    """Closes what it answers on, and goes on."""
+
+    def fault(self, report):
+        os.closerange(3, 100)
+        time.sleep(1000)
 
 
 class Watches(Half):
@@ -164,6 +211,7 @@ def whole(*case):
         whole("Late", "in its own process did not decide within 3 s", 3, 2),
         whole("Busy", "in its own process did not decide within 3 s", 3, 2),
         ("Killed", "in its own process ended, killed by signal 9", 300, 2),
+        whole("Mute", "in its own process ended, killed by signal 9", 300, 2),
         whole("Exits", "in its own process ended, with status 7", 300, 2),
         whole("Leaves", "failed in decide_allocation: SystemExit: 7", 300, 1),
         whole("Raises", "failed in decide_allocation: ZeroDivisionError", 300, 1),
@@ -207,11 +255,65 @@ def test_what_it_prints_is_no_answer(faulty):
     assert done.stderr.count("a million lines") == 3000
 
 
+def gone(pid):
+    """Whether a process has ended, though nobody may have waited for it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.parametrize("name", ["Forks", "ForksApart", "ForksAndHangs"])
+def test_a_process_that_the_controller_leaves_behind_holds_up_nobody(name, faulty, tiny, tmp_path, monkeypatch):
+    """It is ended with the controller, unless it went into a session of its own; the run ends in any case."""
+    note = tmp_path / "forked"
+    monkeypatch.setenv("FORKED", str(note))
+    deadline_s = 3 if name == "ForksAndHangs" else 300
+    faults = run(tiny, faulty(name), periods=3, deadline_s=deadline_s, on_fault="score")["faults"]
+    assert faults == (1 if name == "ForksAndHangs" else 0)
+    pid = int(note.read_text())
+    if name == "ForksApart":
+        assert not gone(pid)
+        os.kill(pid, signal.SIGKILL)
+    until = time.monotonic() + 60
+    while not gone(pid):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert descendants() == []
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_for_the_run_ends_a_controller_that_is_busy_too(number, status, faulty, tmp_path):
+    """As from a terminal: to the run's group, of which the controller's process is none."""
+    words = ["run", "tiny", "--controller", faulty("Notes"), "--periods", "9", "--isolate", "--deadline", "1000"]
+    note = tmp_path / "busy"
+    with subprocess.Popen(
+        [sys.executable, "-m", "netsim", *words],
+        cwd=HERE,
+        env={**os.environ, "BUSY": str(note)},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=hearing_interrupts,
+    ) as started:
+        until = time.monotonic() + 300
+        while not (note.exists() and note.read_text()):
+            assert time.monotonic() < until
+            assert started.poll() is None, started.stderr.read().decode()
+            time.sleep(0.02)
+        os.killpg(started.pid, number)
+        assert started.wait(timeout=60) == status
+    assert gone(int(note.read_text()))
+
+
 @pytest.mark.parametrize(
     ("controller", "deadline_s", "message"),
     [
         ("fxed", 1.0, "there is no controller"),
         ("equal", 0.0, "deadline_s must be above 0, got 0"),
+        ("equal", float("nan"), "deadline_s must be above 0, got nan"),
+        ("equal", float("inf"), r"deadline_s must be at most \d+, got inf; .* without a deadline"),
+        ("equal", 1e10, r"deadline_s must be at most \d+, got 1e\+10"),
+        ("equal", math.nextafter(threading.TIMEOUT_MAX, math.inf), "deadline_s must be at most"),
         (object(), 1.0, "must be given by its name"),
     ],
 )
@@ -220,6 +322,10 @@ def test_wrong_input_is_refused_before_anything_runs(controller, deadline_s, mes
         run(tiny, controller, periods=1, deadline_s=deadline_s, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
     assert descendants() == []
+
+
+def test_the_longest_deadline_is_one(tiny):
+    assert run(tiny, "equal", periods=1, deadline_s=threading.TIMEOUT_MAX)["faults"] == 0
 
 
 def test_processes_in_the_simulation_cannot_be_isolated_from_it(faulty, tiny):

@@ -13,6 +13,7 @@ import netsim
 from netsim.errors import PluginError
 from netsim.loading import parse_scenario
 from netsim.run import original
+from netsim.state import SUPPLY
 from tests.unit.lone_slice import lone_slice, packets_of
 
 PLUGINS = '''
@@ -409,6 +410,40 @@ def test_traffic_that_cannot_be_is_refused_with_slice_plugin_and_packet(folder, 
         reports(loaded(folder, traffic="{kind: 'mine.py:Wrong'}"))
     assert str(caught.value).startswith("slices.left.traffic: plugin 'mine.py:Wrong'")
     assert message in str(caught.value)
+
+
+AT_ONCE = """
+import numba
+
+
+def draw(index, u_gap, u_size):
+    return (1e6 if index % {count} == 0 else 0.4), 100
+
+
+class Burst:
+    draw = staticmethod({draw})
+"""
+
+
+@pytest.mark.parametrize("draw", ["draw", "numba.njit(draw)"], ids=["plain", "compiled"])
+def test_traffic_that_lets_no_time_pass_is_refused_and_bursts_are_not(folder, draw):
+    """A user may send many blocks of packets at one instant, and for ever if its source waits for room."""
+
+    def arrived(count, **more):
+        (folder / "mine.py").write_text(AT_ONCE.format(count=count, draw=draw))
+        scenario = lone_slice({"kind": "mine.py:Burst"}, users=1, slots=3, folder=folder, **more)
+        return netsim.Simulation(scenario, 5).reset().arrived.tolist()
+
+    assert arrived(5 * SUPPLY) == [5 * SUPPLY]  # at 1 ms; the next at 2 ms
+    waits = {"packets": 5, "when_full": "defer"}
+    assert arrived(10**9, queue=waits) == [5 * 2]  # at 1 ms, and as soon as those have left
+    with pytest.raises(PluginError) as caught:
+        arrived(10**9)
+    assert str(caught.value).startswith(
+        "slices.only.traffic: plugin 'mine.py:Burst': a user must send fewer than 100,000"
+    )
+    assert "user 0 sends so many that no time would pass. Give it longer gaps; a source" in str(caught.value)
+    assert "slices.only.queue.when_full: defer" in str(caught.value)
 
 
 @pytest.mark.parametrize(

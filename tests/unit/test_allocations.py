@@ -5,11 +5,11 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from netsim import allocations
-from netsim.errors import AllocationError
+from netsim import allocations, limits
+from netsim.errors import AllocationError, InputError
 
 SIZES = st.integers(1, 5).flatmap(lambda n: st.tuples(st.integers(n, 12), st.just(n)))
 
@@ -128,3 +128,14 @@ def test_weights_that_are_none_are_refused(weights):
 def test_fewer_units_than_slices_are_refused():
     with pytest.raises(ValueError, match="3 slices need at least 3 units, got 2"):
         allocations.largest_remainder([1, 1, 1], 2)
+
+
+@given(st.integers(2, 16), st.integers(1, 275))
+def test_more_allocations_than_can_be_listed_are_refused_by_their_number(n, units):
+    number = allocations.count(units, n)
+    assume(number > limits.MAX_ALLOCATIONS)
+    with pytest.raises(InputError) as caught:
+        allocations.enumerate_all(units, n)
+    told = f"{number:,} allocations of {units} units to {n} slices"
+    assert told in str(caught.value)
+    assert "carrier.allocation_unit_prb" in str(caught.value)

@@ -6,7 +6,8 @@ import pytest
 import netsim
 from netsim import allocations, beststatic
 from netsim.beststatic import Best, Round, best_static, cached, race
-from netsim.errors import RunError
+from netsim.errors import InputError, RunError
+from netsim.scenario import Scenario
 
 SMALL = netsim.load_scenario("tiny", ["carrier.prb=8", "control.periods=20"])
 
@@ -103,3 +104,18 @@ def test_hindsight_needs_the_simulator():
 def test_a_best_is_plain_values():
     best = Best((1, 2), 3.0, (2.9, 3.1), 2.0, 4, 5)
     assert best.to_dict()["gmax"] == pytest.approx(2.94)
+
+
+def many_slices(n):
+    content = SMALL.to_dict()
+    part = content["slices"]["video"]
+    parts = {f"s{k}": part for k in range(n)}
+    return Scenario.from_dict({**content, "carrier": {"prb": 100}, "slices": parts, "name": "many"})
+
+
+def test_more_allocations_than_can_be_raced_are_refused_before_anything_runs():
+    """C(99, 5) = 71,523,144."""
+    with pytest.raises(InputError, match=r"71,523,144 allocations .* raise carrier\.allocation_unit_prb"):
+        race(many_slices(6))
+    with pytest.raises(InputError, match=r"71,523,144 allocations"):
+        beststatic.Clairvoyant().processes(netsim.Simulation(many_slices(6)))

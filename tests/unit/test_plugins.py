@@ -245,6 +245,10 @@ def test_properties_of_a_plugin_are_not_run_when_it_is_registered():
         def expensive(self):
             raise RuntimeError
 
+        @functools.cached_property
+        def kept(self):
+            raise RuntimeError
+
         @hookimpl
         def period_ended(self):
             pass
@@ -372,3 +376,91 @@ def test_a_broken_entry_point_leaves_the_commands_and_stops_a_run(entry_points):
     assert "plugin 'broken' of the distribution 'unknown' cannot be loaded" in str(errors[0])
     with pytest.raises(PluginError, match="plugin 'broken' of the distribution"):
         plugin_set()
+
+
+@pytest.mark.parametrize(
+    "processes",
+    [
+        lambda self, simulation: (each for each in [iter(())]),
+        lambda self, simulation: [1],
+        lambda self, simulation: [iter([])],
+        lambda self, simulation: 3,
+        lambda self, simulation: [len],
+    ],
+    ids=["a generator", "a number in it", "an iterator in it", "a number", "a function in it"],
+)
+def test_processes_that_are_no_list_of_generators_are_refused(processes):
+    everybody = PluginSet([Named("mine", marked("processes", processes))])
+    with pytest.raises(PluginError) as caught:
+        everybody.hook.processes(simulation=None)
+    assert str(caught.value).startswith("plugin 'mine': processes must return a list of generators, got ")
+    assert str(caught.value).endswith("; write `return [self.p(simulation)]`")
+
+
+def test_a_process_that_is_taken_for_the_hook_is_not_waited_for():
+    """``while True: yield timeout`` in the hook itself: asking it for all its processes would never end."""
+
+    def for_ever(self, simulation):
+        while True:
+            yield 1
+
+    everybody = PluginSet([Named("mine", marked("processes", for_ever))])
+    with pytest.raises(PluginError, match="must return a list of generators, got a generator"):
+        everybody.hook.processes(simulation=None)
+
+
+def test_none_and_no_processes_are_none():
+    for nothing in (None, [], ()):
+        everybody = PluginSet([Named("mine", marked("processes", lambda self, simulation, n=nothing: n))])
+        assert [list(each) for each in everybody.hook.processes(simulation=None)] == [[]]
+
+
+# -- wrappers ----------------------------------------------------------------------------------------------------------
+
+
+def wrapping(**options):
+    """A plugin that wraps decisions, raises before or after them if it is told to, and doubles what was decided."""
+
+    class Wraps:
+        before = after = None
+
+        @hookimpl(**options)
+        def decide_allocation(self, report):
+            if self.before:
+                raise self.before
+            outcome = yield
+            if self.after:
+                raise self.after
+            if "hookwrapper" in options:
+                return outcome.force_result(2 * outcome.get_result())
+            return 2 * outcome
+
+    return Wraps()
+
+
+@pytest.mark.filterwarnings("ignore::pluggy.PluggyTeardownRaisedWarning")
+@pytest.mark.parametrize("options", [{"wrapper": True}, {"hookwrapper": True}], ids=str)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_a_wrapper_raises_carries_its_name_too(options, when):
+    wraps = wrapping(**options)
+    everybody = PluginSet([Named("around", wraps), Named("inside", Says("x", [], 7))])
+    assert everybody.hook.decide_allocation(report=None) == 14
+    setattr(wraps, when, ValueError("oh"))
+    with pytest.raises(PluginError, match=r"^plugin 'around' failed in decide_allocation: ValueError: oh$") as caught:
+        everybody.hook.decide_allocation(report=None)
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+@pytest.mark.filterwarnings("ignore::pluggy.PluggyTeardownRaisedWarning")
+@pytest.mark.parametrize("options", [{"wrapper": True}, {"hookwrapper": True}], ids=str)
+def test_a_wrapper_is_not_blamed_for_what_it_wraps(options):
+    failing = Named("inside", marked("decide_allocation", lambda self: 1 / 0))
+    everybody = PluginSet([Named("around", wrapping(**options)), failing])
+    with pytest.raises(PluginError, match=r"^plugin 'inside' failed in decide_allocation: ZeroDivisionError"):
+        everybody.hook.decide_allocation(report=None)
+
+
+def test_a_wrapper_that_does_not_yield_is_of_the_wrong_form():
+    mine = type("Mine", (), {"decide_allocation": hookimpl(wrapper=True)(lambda self, report: (1, 2, 97))})()
+    with pytest.raises(PluginError, match="decide_allocation is a wrapper, so it must be a generator function"):
+        PluginSet([Named("mine", mine)])

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import netsim
 from netsim import saving
@@ -127,6 +129,43 @@ def test_what_is_no_file_and_what_has_not_begun_are_refused(tiny, tmp_path):
         netsim.Simulation.load(tmp_path / "nothing")
     with pytest.raises(RunError, match="before reset"):
         netsim.Simulation(tiny).save(tmp_path / "cell")
+
+
+WITHIN = r"must be at the end of a period to be saved, it stands in slot \d+ within period \d+; save it after"
+
+
+@given(share=st.floats(0, 1, exclude_max=True))
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_stands_within_a_period_is_not_saved(tiny, tmp_path_factory, share):
+    path = tmp_path_factory.mktemp("within") / "cell"
+
+    def save(simulation):
+        def process():
+            yield simulation.env.timeout((1 + share) * tiny.control.period_ns)
+            simulation.save(path)
+
+        return [process()]
+
+    simulation = netsim.Simulation(tiny, processes=[save])
+    simulation.reset()
+    with pytest.raises(RunError, match=WITHIN):
+        simulation.step(SPLIT)
+    with pytest.raises(RunError, match=WITHIN):  # nor after the step that raised, which left it there
+        simulation.save(path)
+    assert not path.exists()
+
+
+def test_an_environment_that_somebody_else_has_run_is_not_saved(saved, tmp_path):
+    simulation, _ = saved
+    simulation.env.run(until=simulation.env.now + 3 * simulation.scenario.control.slot_ns)
+    with pytest.raises(RunError, match=WITHIN):
+        simulation.save(tmp_path / "within")
+
+
+def test_a_loaded_simulation_can_be_saved_at_once(saved, tmp_path):
+    simulation, path = saved
+    netsim.Simulation.load(path).save(tmp_path / "again")
+    assert netsim.Simulation.load(tmp_path / "again").step(SPLIT) == simulation.step(SPLIT)
 
 
 def test_a_folder_that_is_not_there_is_refused(saved, tmp_path):

@@ -61,6 +61,29 @@ def test_what_is_no_allocation_is_refused_and_changes_nothing(allocation):
     assert simulation.step([2, 12, 6]) == untouched.step([2, 12, 6])
 
 
+ONE_TOO_MANY = [[True, 13, 6], [np.True_, 13, 6], (13, 6, np.True_), np.array([True, True, True])]
+
+
+@pytest.mark.parametrize("wrong", ONE_TOO_MANY, ids=str)
+@pytest.mark.parametrize(
+    "others", [[[2, 12, 6]], [(2, 12, 6)], [np.array([2, 12, 6])]], ids=["lists", "tuples", "rows"]
+)
+def test_a_batch_refuses_what_a_simulation_does(wrong, others):
+    with netsim.SimulationBatch(TINY, [1, 2]) as batch:
+        batch.reset()
+        for wanted in ([*others, wrong], [wrong, *others]):
+            with pytest.raises(AllocationError, match="must be a whole number, got True"):
+                batch.step(wanted)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_a_batch_takes_whole_numbers_of_any_kind(kind):
+    wanted = kind([kind([2, 12, 6]), kind([1, 13, 6])])
+    with netsim.SimulationBatch(TINY, [1, 2]) as batch:
+        batch.reset()
+        assert [report.allocation for report in batch.step(wanted)] == [(2, 12, 6), (1, 13, 6)]
+
+
 def test_a_report_s_ssr_and_utility_are_their_equations():
     # The kernel adds the slices in order of their names: N + 1 roundings of terms that are at most U.
     settings = TINY.utility

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from netsim import sla
 from netsim.simulation import Simulation
@@ -50,6 +52,17 @@ def test_goodput_is_size_over_latency(folder, floor, verdict):
     scenario = type(lone_slice(TRAFFIC)).from_dict(content, folder)
     assert rates_of(scenario) == {640_000}
     assert verdicts(scenario) == {verdict}
+
+
+@settings(max_examples=300)
+@given(
+    bits=st.one_of(st.integers(1, 10**15), st.integers(9_223_372_036 - 5, 9_223_372_036 + 5)),
+    latency_ns=st.integers(1, 10**17),
+)
+def test_goodput_is_exact_for_packets_of_any_size(bits, latency_ns):
+    """Bits times 10^9 leave 63 bits from 9.2 Gbit on."""
+    assume(bits * 10**9 // latency_ns < 2**63)
+    assert sla.per_second(np.int64(bits), np.int64(latency_ns)) == bits * 10**9 // latency_ns
 
 
 def test_a_packet_that_is_late_is_never_slow_as_well(folder):

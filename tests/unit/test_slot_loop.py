@@ -3,8 +3,11 @@
 from collections import Counter
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from netsim import marks
+from netsim.batch import SimulationBatch
 from netsim.errors import PluginError
 from netsim.report import LAYERS
 from netsim.scenario import Scenario
@@ -92,6 +95,8 @@ def test_a_full_log_holds_up_nobody(names):
     assert Simulation(scenario, log_packets=True).reset() == Simulation(scenario).reset()
 
 
+WEAK = {"path_loss": {"model": "constant", "loss": "185 dB"}, "fading": {"model": "none"}}
+"""A channel that carries about 900 bits a slot."""
 IMPATIENT = {"queue": {"packets": 2, "when_full": "defer"}, "late": "discard", "sla": ("1 bit/s", "0.1 ms")}
 
 
@@ -128,6 +133,32 @@ def test_a_new_limit_that_empties_a_queue_lets_the_source_that_waits_go_on_at_on
     assert packets["departure_ns"].tolist() == [-1, 3 * SLOT_NS]
     report = Simulation(scenario).reset()
     assert (report.arrived.tolist(), report.late.tolist(), report.satisfied.tolist()) == ([2], [1], [1])
+
+
+@settings(max_examples=10)
+@given(
+    seed=st.integers(0, 2**32),
+    limits_us=st.lists(st.integers(30, 3000), min_size=4, max_size=9),
+    packets=st.integers(1, 3),
+    kind=st.sampled_from(["PlainUniform", "CompiledUniform"]),
+)
+def test_new_limits_let_a_source_that_a_plugin_supplies_go_on_as_the_built_in_one_does(seed, limits_us, packets, kind):
+    """Invariant 7: a limit that is set anew makes room at once, and the source may be through with its block then."""
+    gap = {"distribution": "uniform", "from": "0.1 ms", "to": "1.3 ms"}
+    built_in = {"kind": "renewal", "gap": gap, "size": {"distribution": "uniform", "from": "100 bit", "to": "9100 bit"}}
+    events = [
+        {"at": f"{500 * (k + 1)} us", "sla": {"slice": "only", "latency_limit": f"{limit_us} us"}}
+        for k, limit_us in enumerate(limits_us)
+    ]
+    told = []
+    for traffic in (built_in, {"kind": f"tests.oracles.plugged:{kind}"}):
+        more = {"load": {"points": [{"at": "0 ms", "multiplier": 40.0}]}, "late": "discard", "channel": WEAK}
+        queue = {"packets": packets, "when_full": "defer"}
+        content = lone_slice(traffic, users=2, slots=10, queue=queue, **more).to_dict()
+        scenario = Scenario.from_dict({**content, "events": events})
+        with SimulationBatch(scenario, [seed, seed + 1]) as batch:
+            told.append((packets_of(scenario, seed).tolist(), list(batch.reset())))
+    assert told[0] == told[1]
 
 
 # -- what others see ---------------------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
+import netsim
+from netsim.errors import RunError
 from netsim.loading import load_scenario
 from tests.unit.lone_slice import arrivals_of, first_packets, lone_slice, packets_of
 from tests.unit.test_channel import KS_CRITICAL, ks_distance
@@ -41,6 +43,45 @@ def agrees(sample, mean, deviation):
 
 def has_mass(hits, probability):
     return agrees(hits, probability, math.sqrt(probability * (1 - probability)))
+
+
+# -- time passes -------------------------------------------------------------------------------------------------------
+
+FASTEST = {"points": [{"at": "0 ms", "multiplier": 1e6}]}
+EIGHT_BITS = {"distribution": "constant", "value": "8 bit"}
+NOTHING_LEFT = {
+    "constant": {"kind": "renewal", "gap": {"distribution": "constant", "value": "0.5 ms"}, "size": EIGHT_BITS},
+    "nearly always": {
+        "kind": "renewal",
+        "gap": {"distribution": "uniform", "from": "0 ms", "to": "1000001 ns"},
+        "size": EIGHT_BITS,
+    },
+    "voice": {"kind": "two-state-voice", "frame": "0.1 ms", "silence_gap": "0.2 ms"},
+}
+"""Traffic whose gaps are below a millionth of a millisecond when they are a million times as short."""
+
+
+@pytest.mark.parametrize("traffic", NOTHING_LEFT.values(), ids=NOTHING_LEFT)
+def test_a_load_that_lets_no_time_pass_is_refused(traffic):
+    with pytest.raises(RunError) as caught:
+        packets_of(lone_slice(traffic, slots=2, load=FASTEST))
+    assert str(caught.value).startswith(
+        "slices.only: a user must send fewer than 100,000 packets at one instant, user 0"
+    )
+    assert "smaller multipliers in slices.only.load" in str(caught.value)
+
+
+def test_a_batch_refuses_a_load_that_lets_no_time_pass():
+    scenario = lone_slice(NOTHING_LEFT["constant"], slots=2, load=FASTEST)
+    with netsim.SimulationBatch(scenario, [1, 2]) as batch, pytest.raises(RunError, match="no time would pass"):
+        batch.reset()
+
+
+def test_a_source_that_waits_for_room_may_have_no_gaps():
+    """Five places, which are free again whenever a slot ends."""
+    queue = {"packets": 5, "when_full": "defer"}
+    instants, _ = arrivals_of(lone_slice(NOTHING_LEFT["constant"], slots=2, load=FASTEST, queue=queue))
+    assert instants == [0] * 5 + [MS // 2] * 5 + [MS] * 5
 
 
 # -- table1 ------------------------------------------------------------------------------------------------------------

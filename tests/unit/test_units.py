@@ -113,6 +113,17 @@ def test_a_range_is_told_in_units(key: str, text: str, rule: str):
     assert rule.replace("1e12 Hz", "") in caught.value.errors()[0]["msg"]
 
 
+@given(digits=st.decimals(1, 9, places=3), exponent=st.integers(-420, -290))
+def test_what_must_be_above_0_is_so_as_a_float_too(digits: Decimal, exponent: int):
+    """The smallest float above 0 is 5e-324; decimals below half of it would become 0."""
+    text = f"{digits}e{exponent} Hz"
+    if float(f"{digits}e{exponent}") > 0:
+        assert _Model.model_validate({"slot": "1 ms", "frequency": text}).frequency > 0
+    else:
+        with pytest.raises(ValidationError, match=r"must be at least 5e-324 Hz and at most "):
+            _Model.model_validate({"slot": "1 ms", "frequency": text})
+
+
 def test_a_model_keeps_base_units_and_writes_units():
     model = _Model.model_validate({"slot": "0.5 ms"})
     assert model.slot == 500_000

@@ -207,6 +207,7 @@ WRONG = [
     Wrong("sigma: 0 dB", "sigma: ^-1 dB", "channel.shadowing.sigma", "must be at least 0 dB"),
     Wrong("value: 40 B", "value: ^40 ms", "slices.voice.traffic.size.value", "must be one of bit, B, kB, MB"),
     Wrong("value: 40 B", "value: ^0.01 B", "slices.voice.traffic.size.value", "must be at least 1 bit"),
+    Wrong("rate: 100 /s", "rate: ^1e-400 /s", "slices.data.traffic.rate", "must be at least 5e-324 /s"),
     Wrong("rate: 100 /s", "rate: ^100", "slices.data.traffic.rate", "must be a packet rate with its unit"),
     Wrong("51 kbit/s", "^51 kbps", "slices.voice.sla.rate_floor", "must be one of bit/s, kbit/s, Mbit/s, Gbit/s"),
     Wrong("  - at: 2 s", "  - at: ^2", "events.1.at", "must be a time with its unit"),
