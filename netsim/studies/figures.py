@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANEL_IN, COLUMNS = (3.1, 2.5), 3
+LEGEND_LINE_IN = 0.17
 LEDGER_IN, CHARS_PER_IN = 5.6, 12
 LEDGER = ("real_interactions", "imagined_transitions", "gradient_steps")
 
@@ -35,9 +36,11 @@ def drawn(shown: Mapping[str, Any], groups: Groups) -> "Figure":
     columns = min(COLUMNS, max(1, len(panels)))
     rows = -(-len(panels) // columns)
     below = 0.24 * (len(ledger) + 1) if ledger else 0.0
+    named = [len(panel["groups"]) for panel in panels] if shown["kind"] == "curves" else []
+    panel_in = PANEL_IN[1] + LEGEND_LINE_IN * -(-max(named, default=0) // 2)
     width = max(PANEL_IN[0] * columns + 0.6, LEDGER_IN if ledger else 0.0)
-    figure = Figure(figsize=(width, PANEL_IN[1] * rows + below + 0.4), layout="constrained")
-    heights = [PANEL_IN[1]] * rows + ([below] if ledger else [])
+    figure = Figure(figsize=(width, panel_in * rows + below + 0.4), layout="constrained")
+    heights = [panel_in] * rows + ([below] if ledger else [])
     grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
     for k, panel in enumerate(panels):
         axes = figure.add_subplot(grid[k // columns, k % columns])
@@ -59,11 +62,16 @@ def _panel(axes: "Axes", panel: Mapping[str, Any], shown: Mapping[str, Any]) -> 
         axes.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=7.5)
         axes.set_xlim(-0.5, len(names) - 0.5)
     elif axes.lines:
-        axes.legend()
+        _legend(axes)
     axes.set_title(panel["heading"], fontsize=9)
     axes.set_ylabel(shown["y_label"])
     if shown["x_label"]:
         axes.set_xlabel(shown["x_label"])
+
+
+def _legend(axes: "Axes") -> None:
+    """Below the panel, where it hides no curve."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, borderaxespad=0.0, columnspacing=1.0)
 
 
 def _curve(axes: "Axes", k: int, name: str, curve: Mapping[str, Any]) -> None:
