@@ -73,7 +73,7 @@ def enumerate_all(units: int, n: int) -> NDArray[np.int64]:
     Raises
     ------
     InputError
-        There are more than :data:`netsim.limits.MAX_ALLOCATIONS`.
+        There are more than ``netsim.limits.MAX_ALLOCATIONS``.
     """
     number = count(units, n)
     if number > limits.MAX_ALLOCATIONS:

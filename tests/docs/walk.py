@@ -37,14 +37,16 @@ def installed(folder: Path) -> Path:
 
 
 def walked(python: Path, folder: Path) -> int:
-    """Type the commands of each page; the first status that is not 0, else 0."""
-    for page in PAGES:
-        say(f"+ {page.relative_to(ROOT)}")
-        command = [str(python), "-m", "tests.docs.playing", "--typed", str(page), str(folder / page.stem)]
-        status = subprocess.run(command, cwd=ROOT, check=False).returncode
-        if status:
-            return status
-    return 0
+    """Type the commands of each page, of all at once; the first status that is not 0, else 0."""
+    command = [str(python), "-m", "tests.docs.playing", "--typed"]
+    walks = [
+        subprocess.Popen([*command, str(page), str(folder / page.stem)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for page in PAGES
+    ]
+    for page, walk in zip(PAGES, walks, strict=True):
+        said, _ = walk.communicate()
+        say(f"+ {page.relative_to(ROOT)}\n{said.rstrip()}")
+    return next((walk.returncode for walk in walks if walk.returncode), 0)
 
 
 def say(line: str) -> None:
