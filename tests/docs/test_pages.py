@@ -12,6 +12,8 @@ from tests.docs.playing import check_yaml
 
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 PAPER = ROOT / "docs" / "paper.md"
+WALKED = os.environ.get("SLICETWIN_WALKED", "").split()
+"""Pages that `python -m tests.docs.walk` has just played whole, as in CI, where once is enough."""
 
 
 # -- blocks ------------------------------------------------------------------------------------------------------------
@@ -52,6 +54,8 @@ def test_scenarios_and_studies_of_pages_are_valid(page):
 @pytest.mark.whole
 @pytest.mark.parametrize("page", [page for page in PAGES if list(blocks(page))], ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_block_ends_as_its_page_says(page, tmp_path):
+    if str(page.relative_to(ROOT)) in WALKED:
+        pytest.skip("python -m tests.docs.walk has played it")
     command = [sys.executable, "-W", "error", "-m", "tests.docs.playing", str(page), str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False)

@@ -5,8 +5,8 @@ commands of the README and of the tutorial, in order, in an empty folder.
     python -m tests.docs.walk --here     # in the environment of this interpreter, where slicetwin is installed
 
 Ends with status 1 at the first line that does not end as the text says, told with file and line. The commands come from
-the pages; Python blocks that they need are written to files or executed, as in the tests of pages. The README's first
-block installs and tests: of it the walk does the first line.
+the pages; Python blocks that they need are written to files. The tutorial needs nothing else, so all of its blocks are
+played, as in the tests of pages; the README's first block installs and tests: of it the walk does the first line.
 """
 
 import argparse
@@ -21,13 +21,14 @@ from pathlib import Path
 from tests.docs.blocks import blocks
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "tutorial.md")
+README = ROOT / "README.md"
+PAGES = (README, ROOT / "docs" / "tutorial.md")
 
 
 def installed(folder: Path) -> Path:
     """An empty virtual environment in which the README's first command was carried out; its Python."""
     venv.create(folder, with_pip=True)
-    first = next(block for block in blocks(ROOT / "README.md") if block.language == "sh")
+    first = next(block for block in blocks(README) if block.language == "sh")
     command = first.text.splitlines()[0]
     say(f"+ {command}")
     programs = folder / ("Scripts" if os.name == "nt" else "bin")
@@ -38,11 +39,11 @@ def installed(folder: Path) -> Path:
 
 def walked(python: Path, folder: Path) -> int:
     """Type the commands of each page, of all at once; the first status that is not 0, else 0."""
-    command = [str(python), "-m", "tests.docs.playing", "--typed"]
-    walks = [
-        subprocess.Popen([*command, str(page), str(folder / page.stem)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        for page in PAGES
-    ]
+    walks = []
+    for page in PAGES:
+        words = ["-W", "error", "-m", "tests.docs.playing", str(page), str(folder / page.stem)]
+        typed = ["--typed"] if page == README else []
+        walks.append(subprocess.Popen([str(python), *words, *typed], cwd=ROOT, stdout=subprocess.PIPE, text=True))
     for page, walk in zip(PAGES, walks, strict=True):
         said, _ = walk.communicate()
         say(f"+ {page.relative_to(ROOT)}\n{said.rstrip()}")
