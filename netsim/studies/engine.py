@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -146,20 +146,29 @@ def standing(plan: Plan, folder: StudyFolder) -> Progress:
     no run that is still to be made reads what it left.
     """
     records = {job.name: Kept.of(folder.folder_of(job)) for job in plan.jobs if folder.finished(job)}
-    there = {
-        job.name
-        for job in plan.jobs
-        if job.name in records and ((record := records[job.name]) is None or record.says_all(plan, job))
+    whole = {name for name, record in records.items() if record is None}
+    answered = {
+        job.name for job in plan.jobs if (record := records.get(job.name)) is not None and record.says_all(plan, job)
     }
+    there = serving(plan, whole, answered)
+    return Progress(len(plan.jobs), [job for job in plan.jobs if job.name in there])
+
+
+def serving(plan: Plan, whole: Set[str], answered: Set[str]) -> Set[str]:
+    """Of runs that are ``whole`` and of those of which a record answers, the ones that serve.
+
+    Each needs that those serve whose folders it read; a record, which has no folder, also that no other run reads it.
+    """
+    there = {*whole, *answered}
     while True:
         read = {name for job in plan.jobs if job.name not in there for name in job.needs}
         left = {
             job.name
             for job in plan.jobs
-            if job.name in there and there.issuperset(job.needs) and (records[job.name] is None or job.name not in read)
+            if job.name in there and there.issuperset(job.needs) and (job.name in whole or job.name not in read)
         }
         if left == there:
-            return Progress(len(plan.jobs), [job for job in plan.jobs if job.name in there])
+            return there
         there = left
 
 

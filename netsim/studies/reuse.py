@@ -5,13 +5,13 @@ run of which nobody needs more than the study's measures ask for.
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from netsim.errors import InputError
 from netsim.files import to_json, write_atomic
 from netsim.studies import jobs, kept
-from netsim.studies.engine import JOBS, KIND, StudyFolder
+from netsim.studies.engine import JOBS, KIND, StudyFolder, serving
 from netsim.studies.kept import Kept, Record
 from netsim.studies.plan import Job, Plan
 
@@ -94,19 +94,19 @@ def _put(staging: Path, target: Path) -> None:
 
 
 def _records(plan: Plan, folder: StudyFolder, published: Path) -> list[str]:
-    there = {tuple(record["command"]): record for record in kept.read(published)}
+    known = {tuple(record["command"]): record for record in kept.read(published)}
     finished = {job.name: Kept.of(folder.folder_of(job)) for job in plan.jobs if folder.finished(job)}
     whole = {name for name, record in finished.items() if record is None}
     answered: dict[str, Record] = {}
     for job in plan.jobs:
         own = finished.get(job.name)
-        record = there.get(job.command) if own is None else own.record
+        record = known.get(job.command) if own is None else own.record
         if job.name not in whole and record is not None and _says_all(record, plan, job):
             answered[job.name] = record
-    answers = _by_themselves(plan, answered, whole)
-    taken = [job for job in plan.jobs if job.name in answers and job.name not in finished]
+    there = serving(plan, whole, answered.keys())
+    taken = [job for job in plan.jobs if job.name in there and job.name not in finished]
     for job in taken:
-        _put_record(answers[job.name], job, folder.folder_of(job))
+        _put_record(answered[job.name], job, folder.folder_of(job))
     return [job.name for job in taken]
 
 
@@ -114,21 +114,6 @@ def _says_all(record: Record, plan: Plan, job: Job) -> bool:
     asked = jobs.asked_of(job.command)
     same = all(record[name] == asked[name] for name in ("inputs", "versions"))
     return same and Kept(record).says_all(plan, job)
-
-
-def _by_themselves(plan: Plan, answered: Mapping[str, Record], whole: Set[str]) -> Mapping[str, Record]:
-    """Those that need no run which is neither among them nor ``whole``, and that no such run needs."""
-    while True:
-        there = whole | answered.keys()
-        needed = {name for job in plan.jobs if job.name not in there for name in job.needs}
-        left = {
-            job.name: answered[job.name]
-            for job in plan.jobs
-            if job.name in answered and job.name not in needed and there.issuperset(job.needs)
-        }
-        if len(left) == len(answered):
-            return left
-        answered = left
 
 
 def _put_record(record: Record, job: Job, target: Path) -> None:

@@ -1,9 +1,12 @@
 """The same study on a Ray cluster: the same bytes, also if a node dies (extra ``ray``; a cluster starts in seconds)."""
 
+import re
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
+from netsim.studies import jobs
 from netsim.studies import ray as engine
 from tests.studies.small import (
     ROOT,
@@ -51,6 +54,23 @@ def test_a_folder_comes_back_from_a_node_as_it_was_and_its_seal_last(tmp_path):
         ".lock": b"", "manifest.json": b"manifest.json", "result.json": b"result.json", "log.txt": b"log.txt",
         "out/deep/a.bin": b"out/deep/a.bin",
     }  # fmt: skip
+
+
+def test_a_run_whose_files_are_others_on_the_node_fails_by_itself_and_is_begun_anew_next_time(tmp_path):
+    own, there, here = tmp_path / "own.yaml", tmp_path / "node", tmp_path / "jobs" / "equal.0"
+    job = planned(RUNS.replace("run tiny", f"run {own}")).jobs[0]
+    own.write_text("a")
+    (there / "out").mkdir(parents=True)
+    jobs.seal(there, job.command)
+    own.write_text("b")
+    here.mkdir(parents=True)
+    made = object.__new__(engine.RayEngine)
+    made._folder, made._said, made._running = here.parent, {job.name: 0}, {"task": (job, jobs.take(here))}
+    made._ray = SimpleNamespace(get=lambda task: (0, engine.packed([there], there), engine.versions("torch")))
+    ended = made._judged("task")
+    assert (ended.job, ended.put_off) == (job, False)
+    assert re.match(r"(?s)on the node: .*inputs\..*own.yaml: .* there, .* asked for", ended.error)
+    assert not jobs.finished(here, job)
 
 
 @pytest.fixture
