@@ -84,12 +84,12 @@ def _version(package: str) -> str:
 def _sources(controller: str, plugins: Sequence[str]) -> dict[str, str]:
     """The digests that can be taken; what follows the name of a controller is text for it."""
     named = controller.partition(":")[0] in registered_names("controllers")
-    digests = {spec: _digest(spec) for spec in (*plugins, *(() if named else (controller,)))}
+    digests = {spec: source_digest(spec) for spec in (*plugins, *(() if named else (controller,)))}
     return {spec: digest for spec, digest in digests.items() if digest is not None}
 
 
-def _digest(spec: str) -> str | None:
-    """Of the file or module of ``file.py:Class`` or ``pkg.module:Class``."""
+def source_digest(spec: str) -> str | None:
+    """SHA-256 of the file or module of ``file.py:Class`` or ``pkg.module:Class``; ``None`` if there is none."""
     where = spec.rpartition(":")[0]
     if where.endswith(".py"):
         return sha256(Path(where)) if Path(where).is_file() else None

@@ -10,9 +10,10 @@ from netsim.scenario import Scenario
 from netsim.statistics import ratio, wilson
 from rl.agents import Agent, Policy
 from rl.distillation import DistillationConfig, Fit, distil
-from rl.export import dense, per_slice
+from rl.export import dense, exportable, per_slice
 from rl.greedy import HeldOutSeeds, Played, mean_over_seeds
 from rl.latency import latencies_us
+from rl.loops import parted
 from rl.networks import Parameters
 from rl.options import notice
 from rl.policy import load_agent, trained
@@ -52,16 +53,18 @@ def distilled(folder: Path, config: DistillationConfig, seed: int, held_out: Hel
         "seed": seed,
         "versions": versions("torch", "safetensors"),
     }
-    figures = card(student, teacher, fit, scenario, held_out)
+    figures = card(student, teacher, fit, scenario, held_out, parted(asked["agent"])[0])
     return Distilled(student, request, figures)
 
 
-def card(student: Student, teacher: Agent, fit: Fit, scenario: Scenario, held_out: HeldOutSeeds) -> dict[str, Any]:
-    """Everything there is to know of a student; both are played on the held-out seeds of a scenario."""
+def card(
+    student: Student, teacher: Agent, fit: Fit, scenario: Scenario, held_out: HeldOutSeeds, agent: str
+) -> dict[str, Any]:
+    """Everything there is to know of a student of an agent; both are played on the held-out seeds of a scenario."""
     evaluation = held_out.evaluation(scenario)
     taken = latencies_us({"teacher": teacher, "student": student})
     return {
-        "teacher": {"agent": teacher.name, **size(teacher, teacher.parameters)},
+        "teacher": {"agent": agent, **size(teacher, teacher.parameters)},
         "student": {**student.config.model_dump(mode="json"), **size(student, student.parameters)},
         "fit": {
             "states": fit.states,
@@ -83,12 +86,15 @@ def card(student: Student, teacher: Agent, fit: Fit, scenario: Scenario, held_ou
     }
 
 
-def size(policy: Policy, parameters: Parameters) -> dict[str, int]:
+def size(policy: Policy, parameters: Parameters) -> dict[str, int | None]:
     """Parameters, and floating-point operations of a decision, with and without the head.
 
     Operations are those of the exported layers: a multiplication and an addition for each weight that is not zero, and
-    the additions of a factored head.
+    the additions of a factored head. Of a policy whose layers are not known, but its parameters, they are ``None``.
     """
+    if not exportable(policy):
+        unknown = dict.fromkeys(("parameters_without_head", "flops", "flops_without_head"))
+        return {"parameters": parameters.flat.numel(), **unknown}
     layers = [2 * int(np.count_nonzero(weight)) for weight, _ in dense(policy)]
     sums = policy.task.n_actions * (policy.task.n_slices - 1) if per_slice(policy) else 0
     head = sum(tensor.numel() for name, tensor in parameters.items() if name.startswith(HEADS))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="NAME",
     shell_complete=completion.listed("agents"),
-    help="{dqn,ddqn,gan-ddqn,feature-ddqn}[-dt]",
+    help="{dqn,ddqn,gan-ddqn,feature-ddqn}[-dt], one that is installed, or path/file.py:Class[-dt]",
 )
 @click.option("--interactions", type=COUNT, default=10_000, show_default=True, metavar="N", help="Periods to spend.")
 @click.option("--seed", type=SEEDS, default=0, show_default=True, metavar="S", help="Seed of network and learning.")
@@ -84,13 +84,13 @@ def _request(
     device: str,
 ) -> "Request":
     from netsim.loading import load_scenario
-    from rl.agents import AGENTS
+    from rl.agents import agent_kind
     from rl.loops import loops, parted
     from rl.settings import checked_device, settings_of
     from rl.training import Request
 
     name, around = parted(agent)
-    config = settings_of(name, AGENTS[name].Config, hyper)
+    config = settings_of(name, agent_kind(name).Config, hyper)
     if around is None and loop:
         raise click.UsageError(f"--loop is for agents in a loop, as {agent}-dt; {agent} runs in none")
     settings = None if around is None else settings_of(around, loops()[around].Config, loop)

@@ -139,10 +139,10 @@ def _beside_its_teacher(card: Mapping[str, Any]) -> Table:
     table = table_of("", "teacher", "student")
     for key in ("parameters", "parameters_without_head", "flops", "flops_without_head"):
         label = key.replace("_", " ").replace("flops", "FLOPs per decision")
-        table.add_row(label, f"{teacher[key]:,}", f"{student[key]:,}")
+        table.add_row(label, *("-" if each[key] is None else f"{each[key]:,}" for each in (teacher, student)))
     taken = card["latency_us"]
     for form in taken["student"]:
-        table.add_row(f"decision in {form}, us", *(number(taken[who][form], 1) for who in ("teacher", "student")))
+        table.add_row(f"decision in {form}, us", *(number(taken[who].get(form), 1) for who in ("teacher", "student")))
     played = card["simulator"]["utility"]
     table.add_row("U", *(interval(played[who], 4) for who in ("teacher", "student")))
     return table

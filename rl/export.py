@@ -47,7 +47,15 @@ def dense(agent: Policy) -> Layers:
         return _dense_features(agent)
     if isinstance(agent, GanDdqn):
         return _dense_generator(agent)
-    raise InputError(f"a {type(agent).__name__} cannot be exported")
+    raise InputError(
+        f"a {type(agent).__name__} cannot be exported: what its layers are is not known; export a student of it, see "
+        "netsim distill"
+    )
+
+
+def exportable(policy: Policy) -> bool:
+    """Whether the layers of a policy are known; those of somebody else's agent are not."""
+    return isinstance(policy, Dqn | Student | FeatureDdqn | GanDdqn)
 
 
 def per_slice(policy: Policy) -> bool:

@@ -25,9 +25,9 @@ from netsim.errors import InputError, RunError
 from netsim.scenario import Scenario
 from rl import draws
 from rl.agents import Agent
-from rl.agents.dqn import Dqn
 from rl.agents.feature_ddqn import FeatureDdqn
 from rl.agents.gan_ddqn import GanDdqn
+from rl.agents.q_agent import QAgent
 from rl.checkpoints import read_arrays
 from rl.networks import Parameters
 from rl.observation import Encoder
@@ -115,7 +115,7 @@ def rewarded(agent: Agent, transitions: Transitions, step: int) -> Batch:
 
 def in_double(agent: Agent) -> Agent:
     """The same agent in float64, so that differences of losses are not rounding errors."""
-    if not isinstance(agent, Dqn | GanDdqn | FeatureDdqn):
+    if not isinstance(agent, QAgent | GanDdqn | FeatureDdqn):
         raise InputError(f"the landscape of a {type(agent).__name__} is not known")
     made = type(agent)(agent.task, agent.config, whose=agent.whose, dtype=torch.float64)  # type: ignore[arg-type]
     arrays = agent.to_arrays()
@@ -128,7 +128,7 @@ def targets(agent: Agent, batch: Batch) -> Tensor:
     if isinstance(agent, GanDdqn):
         _, noise = agent.update_noise(len(batch.actions))
         return agent.target_particles(agent.parameters, batch, noise).mean(dim=1)
-    assert isinstance(agent, Dqn | FeatureDdqn)
+    assert isinstance(agent, QAgent | FeatureDdqn)
     _, _, rewards, next_states = agent.tensors(batch)
     if isinstance(agent, FeatureDdqn):
         return agent.targets(agent.parameters, rewards, next_states)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rl import standalone
 from rl.agents import Policy
-from rl.export import export
+from rl.export import export, exportable
 from rl.networks import single_thread
 
 Decide = Callable[[Any], Sequence[int]]
@@ -25,6 +25,8 @@ ROUNDS, DECISIONS = 300, 10
 
 def latencies_us(policies: Mapping[str, Policy]) -> dict[str, dict[str, float]]:
     """Microseconds per decision of each policy: in torch, in exported numpy, and in ONNX Runtime where installed.
+
+    Of a policy that cannot be exported in torch alone.
 
     Medians over rounds in which all forms take their turn, so that what else the machine does burdens all alike.
     """
@@ -41,6 +43,8 @@ def latencies_us(policies: Mapping[str, Policy]) -> dict[str, dict[str, float]]:
 
 
 def _forms(policy: Policy, folder: Path, onnx: bool) -> dict[str, Decide]:
+    if not exportable(policy):
+        return {"torch": _in_torch(policy)}
     export(policy, folder, onnx=onnx)
     forms: dict[str, Decide] = {"torch": _in_torch(policy), "numpy": standalone.Policy(folder / "policy.npz")}
     return forms | ({"onnx": _in_onnx(folder / "policy.onnx")} if onnx else {})

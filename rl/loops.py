@@ -12,11 +12,10 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from netsim.errors import InputError
-from netsim.loadobject import blamed, suggestion
+from netsim.loadobject import blamed
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
-from rl.agents import AGENTS, Agent, AgentConfig, Task
+from rl.agents import Agent, AgentConfig, Task, agent_names, no_agent
 from rl.replay import Arrays
 
 GROUP = "rl.loops"
@@ -100,8 +99,10 @@ def loops() -> Mapping[str, LoopKind]:
 def parted(name: str) -> tuple[str, str | None]:
     """An agent's name and its loop's, from ``agent`` or ``agent-loop``.
 
-    >>> parted("gan-ddqn"), parted("gan-ddqn-dt")
-    (('gan-ddqn', None), ('gan-ddqn', 'dt'))
+    >>> parted("gan-ddqn"), parted("gan-ddqn-dt"), parted("my-agents.py:Mine-dt")
+    (('gan-ddqn', None), ('gan-ddqn', 'dt'), ('my-agents.py:Mine', 'dt'))
+
+    A class in a file or module is not loaded by this.
 
     Raises
     ------
@@ -109,15 +110,16 @@ def parted(name: str) -> tuple[str, str | None]:
         There is no such agent, or no such loop.
     """
     agent, dash, loop = name.rpartition("-")
-    if name in AGENTS:
+    if name in agent_names():
         return name, None
-    if dash and agent in AGENTS and loop in loops():
+    if dash and loop in loops() and (agent in agent_names() or ":" in agent):
         return agent, loop
-    known = list(names())
-    raise InputError(f"there is no agent {name!r}{suggestion(name, known)}; known: {', '.join(known)}")
+    if ":" in name:
+        return name, None
+    raise no_agent(name, tuple(names()))
 
 
 def names() -> Iterator[str]:
     """Every agent alone, and in every loop."""
-    yield from AGENTS
-    yield from (f"{agent}-{loop}" for loop in loops() for agent in AGENTS)
+    yield from agent_names()
+    yield from (f"{agent}-{loop}" for loop in loops() for agent in agent_names())

@@ -18,7 +18,7 @@ import numpy as np
 
 from netsim.errors import InputError, RunError
 from rl import draws
-from rl.agents import Task, make_agent
+from rl.agents import Task, make_agent, speaking_of
 from rl.checkpoints import Checkpoint
 from rl.course import is_finite
 from rl.greedy import Played, mean_over_seeds
@@ -73,12 +73,17 @@ class OfflineTraining:
         ------
         RunError
             A loss or a weight is no longer finite; the last checkpoint is the last finite one.
+        PluginError
+            Somebody else's agent raised.
         """
+        whose = parted(self.request.agent)[0]
         with held_back() as interrupts:
             if self.epochs is None:
-                self._begin()
+                with speaking_of(whose):
+                    self._begin()
             while (done := self._done) < self.request.settings.epochs:
-                losses = [self._learn(batch) for batch in self._batches(done)]
+                with speaking_of(whose):
+                    losses = [self._learn(batch) for batch in self._batches(done)]
                 self.epochs = done + 1
                 self._refuse_nan(losses)
                 self._keep_record(losses)

@@ -15,7 +15,7 @@ from rl.course import CourseConfig
 from rl.loops import Groups, Reader
 from rl.replay import Transitions
 from rl.settings import Whole
-from rl.training import identified
+from rl.training import identified, sourced
 
 Method = Literal["plain", "cql", "bc"]
 
@@ -71,6 +71,7 @@ class OfflineRequest:
         return {
             **identified(self.scenario),
             "agent": self.agent,
+            **sourced(self.agent),
             "config": self.config.model_dump(mode="json"),
             **({} if self.loop is None else {"loop": self.loop.model_dump(mode="json")}),
             "training": {"interactions": len(self.data), **self.settings.model_dump(mode="json")},

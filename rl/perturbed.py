@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rl.agents import Agent
+from rl.agents import AGENTS, Agent
 from rl.agents.ddqn import DoubleDqn
 from rl.agents.dqn import Dqn
 from rl.agents.feature_ddqn import FeatureDdqn, tower
@@ -40,14 +40,28 @@ class Moved(Protocol):
 
 
 def moved_loss(agent: Agent, directions: Sequence[Tensor], batch: Batch) -> Moved:
-    """The quick form of the loss of an agent in float64."""
+    """The loss of an agent in float64: of those of this package the quick form, of others as they write it."""
     layers = [agent.parameters, *(agent.parameters.like(direction) for direction in directions)]
+    if type(agent) not in AGENTS.values():
+        return _MovedAgent(agent, layers, batch)
     if isinstance(agent, Dqn):
         return _MovedDqn(agent, layers, batch)
     if isinstance(agent, GanDdqn):
         return _MovedGan(agent, layers, batch)
     assert isinstance(agent, FeatureDdqn)
     return _MovedFeatures(agent, layers, batch)
+
+
+class _MovedAgent:
+    """The loss of any agent, computed anew at each place."""
+
+    def __init__(self, agent: Agent, layers: Sequence[Parameters], batch: Batch) -> None:
+        self._agent, self._batch = agent, batch
+        self._parts = [each.flat for each in layers]
+
+    def __call__(self, place: Place) -> Tensor:
+        """The loss at a place."""
+        return self._agent.loss(self._agent.parameters.like(_sum(self._parts, place)), self._batch)
 
 
 def _sum(parts: Sequence[Tensor], place: Place) -> Tensor:

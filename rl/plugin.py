@@ -4,19 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from netsim.hooks import hookimpl
+from rl.agent_lines import agent_lines
 
 if TYPE_CHECKING:
     import click
 
     from netsim.checkups import Checkup
-
-AGENT_LINES: Mapping[str, str] = {
-    "dqn": "DQN: Q(s, .), an output per allocation, from r + λ max Q'(s', .).",
-    "ddqn": "Double DQN: the same from r + λ Q'(s', argmax Q(s', .)).",
-    "gan-ddqn": "Dueling GAN-DDQN: particles of the return, judged by a Wasserstein critic, and a dueling advantage.",
-    "feature-ddqn": "Double DQN of Q(s, w), told what an allocation is: its shares w are an input.",
-}
-"""Agent -> a line about it; the classes have more, and take a second to import."""
 
 
 class Plugin:
@@ -37,7 +30,7 @@ class Plugin:
     @hookimpl
     def listings(self) -> Mapping[str, Mapping[str, str]]:
         """``netsim list agents``."""
-        return {"agents": AGENT_LINES}
+        return {"agents": agent_lines()}
 
     @hookimpl
     def checkups(self, measure: bool) -> "Mapping[str, Callable[[], Checkup]]":

@@ -9,7 +9,7 @@ from netsim.errors import InputError, RunError
 from netsim.hooks import hookimpl
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
-from rl.agents import Agent, Policy, Task, configured, make_agent
+from rl.agents import Agent, Policy, Task, configured, make_agent, sources_of
 from rl.checkpoints import Checkpoints
 from rl.loops import parted
 from rl.options import notice
@@ -105,7 +105,7 @@ def load_agent(
     Raises
     ------
     InputError
-        If the folder holds no training, or no checkpoint yet.
+        If the folder holds no training, or no checkpoint yet, or the agent is not the one that was trained.
     RunError
         If no checkpoint is whole, or its arrays are of another network.
     """
@@ -119,6 +119,11 @@ def load_agent(
     if "method" in request["training"]:  # from recorded data, where the threshold is full-grown from the start
         task = replace(task, thresholds=task.thresholds.settled)
     name, _ = parted(request["agent"])
+    if sources_of(name) != request.get("sources", {}):
+        raise InputError(
+            f"{folder}: its agent {name!r} is not there, or is not the one that was trained; put that one back, or "
+            "call this from the folder that the training was called from"
+        )
     agent = make_agent(name, task, configured(name, request["config"]), device)
     try:
         agent.restore(found.arrays("agent"))

@@ -19,7 +19,7 @@ from netsim.provenance import versions
 from netsim.report import PeriodReport
 from netsim.scenario import Scenario
 from netsim.simulation import Plant
-from rl.agents import AgentConfig, Task, make_agent
+from rl.agents import AgentConfig, Task, make_agent, sources_of, speaking_of
 from rl.checkpoints import Checkpoint
 from rl.course import CourseConfig, is_finite
 from rl.interrupts import held_back
@@ -81,6 +81,7 @@ class Request:
         return {
             **identified(self.scenario),
             "agent": self.agent,
+            **sourced(self.agent),
             "config": self.config.model_dump(mode="json"),
             **({} if self.loop is None else {"loop": self.loop.model_dump(mode="json")}),
             "training": self.training.model_dump(mode="json"),
@@ -99,6 +100,15 @@ def identified(scenario: Scenario) -> dict[str, Any]:
         "folder": str(scenario.folder) if scenario.files() else None,
         "files": scenario.files(),
     }
+
+
+def sourced(agent: str) -> dict[str, Any]:
+    """What the file or module held that an agent was named by, as a manifest has it; nothing for those of this package.
+
+    A training is of the code as it was: another one cannot go on with it, or play it.
+    """
+    sources = sources_of(parted(agent)[0])
+    return {"sources": sources} if sources else {}
 
 
 class Window:
@@ -164,13 +174,17 @@ class Training:
         ------
         RunError
             A loss or a weight is no longer finite; the last checkpoint is the last finite one.
+        PluginError
+            Somebody else's agent raised.
         """
+        whose = parted(self.request.agent)[0]
         with held_back() as interrupts:
             if not self._begun:
                 self._begin()
             while self.controller.interactions < self.request.training.interactions:
-                self._interact()
-                line = self._keep_record()
+                with speaking_of(whose):
+                    self._interact()
+                    line = self._keep_record()
                 try:
                     if progress is not None and line is not None:
                         progress(self.controller.interactions, self.request.training.interactions, line)

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("data", nargs=-1, required=True, metavar="DATASET...", type=click.Path(path_type=Path))
 @click.option(
-    "--agent", default="ddqn", show_default=True, metavar="NAME", help="{dqn,ddqn,gan-ddqn,feature-ddqn}[-dt]"
+    "--agent",
+    default="ddqn",
+    show_default=True,
+    metavar="NAME",
+    help="{dqn,ddqn,gan-ddqn,feature-ddqn}[-dt], one that is installed, or path/file.py:Class[-dt]",
 )
 @click.option(
     "--method",
@@ -94,13 +98,13 @@ def _request(
     seed: int,
     device: str,
 ) -> "OfflineRequest":
-    from rl.agents import AGENTS
+    from rl.agents import agent_kind
     from rl.loops import parted
     from rl.settings import checked_device, settings_of
     from twin.offline import OfflineTwinConfig, request_of
 
     name = parted(agent)[0]
-    config = settings_of(name, AGENTS[name].Config, hyper)
+    config = settings_of(name, agent_kind(name).Config, hyper)
     around = settings_of("loop", OfflineTwinConfig, loop) if loop else None
     return request_of(data, agent, config, settings, around, seed, checked_device(device))
 

@@ -29,10 +29,12 @@ class Plugin:
     @hookimpl
     def listings(self) -> Mapping[str, Mapping[str, str]]:
         """The agents of ``netsim list agents`` in the loop with a twin."""
-        from rl.plugin import AGENT_LINES
+        from rl.agent_lines import agent_lines
 
         return {
-            "agents": {f"{name}-dt": f"{name} with a digital twin to practise on, Algorithm 1." for name in AGENT_LINES}
+            "agents": {
+                f"{name}-dt": f"{name} with a digital twin to practise on, Algorithm 1." for name in agent_lines()
+            }
         }
 
 

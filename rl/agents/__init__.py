@@ -1,23 +1,38 @@
-"""The agents: one algorithm a file, all behind :class:`rl.agents.base.Agent`."""
+"""The agents: one algorithm a file, all behind :class:`rl.agents.base.Agent`; and those of others."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from netsim.errors import InputError
-from netsim.loadobject import suggestion
 from rl.agents.base import Agent, AgentConfig, Policy, Task
 from rl.agents.ddqn import DoubleDqn
 from rl.agents.dqn import Dqn
 from rl.agents.feature_ddqn import FeatureDdqn
 from rl.agents.gan_ddqn import GanDdqn
+from rl.agents.named import AGENTS, AgentKind, agent_kind, agent_names, no_agent, sources_of, speaking_of
+from rl.agents.q_agent import QAgent, QConfig
 from rl.settings import checked
 
-AGENTS: Mapping[str, type[Dqn | GanDdqn | FeatureDdqn]] = {
-    kind.name: kind for kind in (Dqn, DoubleDqn, GanDdqn, FeatureDdqn)
-}
-"""Name -> class of each agent."""
-
-__all__ = ["AGENTS", "Agent", "AgentConfig", "Policy", "Task", "configured", "make_agent"]
+__all__ = [
+    "AGENTS",
+    "Agent",
+    "AgentConfig",
+    "AgentKind",
+    "DoubleDqn",
+    "Dqn",
+    "FeatureDdqn",
+    "GanDdqn",
+    "Policy",
+    "QAgent",
+    "QConfig",
+    "Task",
+    "agent_kind",
+    "agent_names",
+    "configured",
+    "make_agent",
+    "no_agent",
+    "sources_of",
+    "speaking_of",
+]
 
 
 def configured(name: str, settings: Mapping[str, Any]) -> AgentConfig:
@@ -27,10 +42,10 @@ def configured(name: str, settings: Mapping[str, Any]) -> AgentConfig:
     ------
     InputError
         If there is no such agent, or a setting is unknown or wrong; the message has a line for each.
+    PluginError
+        It is somebody else's, and cannot be loaded or is no agent.
     """
-    if name not in AGENTS:
-        raise InputError(f"there is no agent {name!r}{suggestion(name, AGENTS)}; known: {', '.join(AGENTS)}")
-    return checked(name, AGENTS[name].Config, dict(settings))
+    return checked(name, agent_kind(name).Config, dict(settings))
 
 
 def make_agent(name: str, task: Task, config: AgentConfig | None = None, device: str = "cpu", whose: str = "") -> Agent:
@@ -39,7 +54,7 @@ def make_agent(name: str, task: Task, config: AgentConfig | None = None, device:
     Parameters
     ----------
     name
-        One of :data:`AGENTS`.
+        One of :data:`AGENTS`, one that is installed, or ``pkg.module:Class`` or ``path/file.py:Class``.
     task
         What it decides.
     config
@@ -48,5 +63,12 @@ def make_agent(name: str, task: Task, config: AgentConfig | None = None, device:
         Where its networks are: ``"cpu"``, ``"cuda"``.
     whose
         Keeps the random draws of several agents of one seed apart.
+
+    Raises
+    ------
+    InputError, PluginError
+        As :func:`configured`; or the agent raised when it was made.
     """
-    return AGENTS[name](task, config or configured(name, {}), device, whose)  # type: ignore[arg-type]
+    kind, config = agent_kind(name), config or configured(name, {})
+    with speaking_of(name):
+        return kind(task, config, device, whose)

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -125,7 +125,6 @@ class Policy(Protocol):
 class Agent(Policy, Protocol):
     """What training, the loops of a digital twin and evaluation know of an agent."""
 
-    name: ClassVar[str]
     memory: Replay
     parameters: Parameters
     """What is learned: the weights that eq. 8 averages and a policy is exported from."""

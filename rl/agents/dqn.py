@@ -7,23 +7,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rl.agents.base import AgentConfig, Task, ValueLearner, Width, surprise
+from rl.agents.base import Task, surprise
+from rl.agents.q_agent import QAgent, QConfig
 from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, relu_layers, wide_linear
-from rl.optimiser import Adam
 from rl.replay import Batch, Floats
 
 SMALL = 8192
 """Outputs of a head up to which torch's own product is the faster one."""
 
 
-class DqnConfig(AgentConfig):
+class DqnConfig(QConfig):
     """Hyper-parameters of DQN and Double DQN."""
 
-    hidden: tuple[Width, ...] = (256, 256, 128, 128)
-    """Widths of the hidden layers."""
 
-
-class Dqn(ValueLearner):
+class Dqn(QAgent):
     """Learns Q(s, .) with one output per allocation from y = r + lambda max_a Q'(s', a), Q' the slowly moving target.
 
     The loss is the mean over the batch of (Q(s, a) - y)^2.
@@ -31,6 +28,7 @@ class Dqn(ValueLearner):
 
     name: ClassVar[str] = "dqn"
     Config: ClassVar[type[DqnConfig]] = DqnConfig
+    config: DqnConfig
 
     def __init__(
         self,
@@ -40,27 +38,22 @@ class Dqn(ValueLearner):
         whose: str = "",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.config = config or DqnConfig()
-        super().__init__(task, self.config, device, whose, dtype)
-        widths = [task.n_slices, *self.config.hidden]
-        shapes = mlp_shapes("hidden", widths) | mlp_shapes("head", [widths[-1], task.n_actions])
-        self.parameters = Parameters.drawn(shapes, task.seed, whose, self.device, dtype)
-        self.target = self.parameters.like(self.parameters.flat.clone())
-        self._adam = Adam(
-            self.parameters, self.config.learning_rate, target=self.target, target_rate=self.config.target_rate
-        )
+        super().__init__(task, config, device, whose, dtype)
         batch = self.config.batch_size
         self._hidden = Layers(self.parameters, "hidden", 2 * batch)
         self._target_hidden = Layers(self.target, "hidden", batch)
         self._scores = self.parameters.flat.new_empty(batch, task.n_actions)
 
-    # -- acting ------------------------------------------------------------------------------------------------------
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Hidden layers, and a head with an output per allocation."""
+        widths = [self.task.n_slices, *self.config.hidden]
+        return mlp_shapes("hidden", widths) | mlp_shapes("head", [widths[-1], self.task.n_actions])
 
-    @torch.no_grad()
-    def scores(self, states: Floats) -> Floats:
-        """Q(s, .), shape ``(B, actions)``."""
-        q: Floats = self.q(self.parameters, self.tensor(states)).cpu().numpy()
-        return q
+    def q(self, parameters: Parameters, states: Tensor) -> Tensor:
+        """Q(s, .; theta), shape ``(B, actions)``."""
+        return linear(parameters, "head.0", relu_layers(parameters, "hidden", states))
+
+    # -- the same, quickly -------------------------------------------------------------------------------------------
 
     @torch.no_grad()
     def act(self, states: Floats) -> NDArray[np.int64]:
@@ -70,33 +63,6 @@ class Dqn(ValueLearner):
         product = wide_linear if len(h) * len(weight) > SMALL else torch.nn.functional.linear
         actions: NDArray[np.int64] = best_actions(product(h, weight, bias)).cpu().numpy()
         return actions
-
-    # -- the equations -----------------------------------------------------------------------------------------------
-
-    def q(self, parameters: Parameters, states: Tensor) -> Tensor:
-        """Q(s, .; theta), shape ``(B, actions)``."""
-        return linear(parameters, "head.0", relu_layers(parameters, "hidden", states))
-
-    def next_values(self, parameters: Parameters, next_states: Tensor) -> Tensor:
-        """max_a Q'(s', a), shape ``(B,)``."""
-        return self.q(self.target, next_states).max(dim=1).values
-
-    def loss(self, parameters: Parameters, batch: Batch) -> Tensor:
-        """Mean of (Q(s, a; theta) - r - lambda max_a' Q'(s', a'))^2."""
-        states, actions, rewards, next_states = self.tensors(batch)
-        with torch.no_grad():
-            targets = rewards + self.config.discount * self.next_values(parameters, next_states)
-        chosen = self.q(parameters, states).gather(1, actions[:, None])[:, 0]
-        return ((chosen - targets) ** 2).mean()
-
-    def sweep_loss(self, parameters: Parameters, states: Floats, rewards: Floats, next_states: Floats) -> Tensor:
-        """Mean over states of the sum over allocations of (Q(s, a; theta) - r(s, a) - lambda max_a' Q'(s', a'))^2."""
-        with torch.no_grad():
-            following = self.next_values(parameters, self.tensor(next_states))
-            targets = self.tensor(rewards) + self.config.discount * following[:, None]
-        return ((self.q(parameters, self.tensor(states)) - targets) ** 2).sum(dim=1).mean()
-
-    # -- the same, quickly -------------------------------------------------------------------------------------------
 
     @torch.no_grad()
     def learn(self, batch: Batch) -> float:

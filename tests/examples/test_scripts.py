@@ -16,8 +16,8 @@ from tests.contract.test_imports import ROOT
 
 EXAMPLES = ROOT / "examples"
 NEEDS = {"stable_baselines": "stable_baselines3", "max_min": "hypothesis"}
-NO_SCRIPTS = {"worst_first", "in_turn"}
-"""A controller and a scheduler, which the README shows whole and the suite tests."""
+NO_SCRIPTS = {"worst_first", "in_turn", "dueling"}
+"""A controller and a scheduler, which the README shows whole, and an agent; the suite tests them."""
 FED = {"interactions_to_level": "trainings"}
 
 
