@@ -266,7 +266,8 @@ class Simulation:
     def _header(self) -> dict[str, Any]:
         return {
             "scenario": self.scenario.to_dict(),
-            "folder": str(self.scenario.folder) if self.scenario.folder else None,
+            # Where the files are that the scenario names; one that names none is the same wherever it lies.
+            "folder": str(self.scenario.folder) if self.scenario.folder and self._files else None,
             "files": self._files,
             "version": __version__,
             "seed": self.seed,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import netsim
 from netsim import saving
 from netsim.errors import RunError
+from netsim.loading import dump_scenario
 
 SPLIT = [2, 12, 6]
 
@@ -43,6 +44,19 @@ def test_the_same_state_is_the_same_bytes(saved, tmp_path):
     simulation, path = saved
     simulation.save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
+def test_a_state_does_not_depend_on_where_its_scenario_lies(tmp_path):
+    """As long as the scenario names no files, which would be looked for there."""
+    text, states = dump_scenario(netsim.load_scenario("tiny")), []
+    for place in ("here", "there"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "tiny.yaml").write_text(text)
+        simulation = netsim.Simulation(netsim.load_scenario(tmp_path / place / "tiny.yaml"), seed=3)
+        simulation.reset()
+        simulation.save(tmp_path / place / "state")
+        states.append((tmp_path / place / "state").read_bytes())
+    assert states[0] == states[1]
 
 
 def test_saving_replaces_an_older_file(saved):
