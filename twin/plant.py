@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from torch import Tensor
 
+import netsim
 from netsim import allocations, sla
 from netsim.errors import InputError, RunError
 from netsim.report import IntArray, PeriodReport
 from netsim.scenario import Scenario
 from netsim.simulation import checked_seed
 from rl import draws
-from rl.observation import Encoder
+from rl.observation import PILOT_CELLS, PILOT_SEED, Encoder
 from rl.replay import Floats
 from twin.digital_twin import DigitalTwin
 from twin.history import History
@@ -25,10 +26,10 @@ from twin.models.outcome import Objective, Outcome
 
 CHANCES = "twin-plant"
 """Purpose of random draws."""
+PILOT_PERIODS = 10
+"""Of each of the pilot cells, in which the mean size of packets is looked at."""
 UNKNOWN = ("latency_p50_ms", "latency_p99_ms", "latency_max_ms")
-NOTHING = (
-    "slow", "dropped", "offered_bits", "carried_bits", "discarded_bits", "prb_slots_granted", "prb_slots_used",
-)  # fmt: skip
+NOTHING = ("slow", "dropped", "carried_bits", "discarded_bits", "prb_slots_granted", "prb_slots_used")
 """Columns of a report that a twin knows nothing of: NaN, and 0."""
 
 
@@ -53,8 +54,9 @@ class LearnedPlant:
 
     Its reports have the state (arrivals) and the figures that a twin predicts: U, SSR, both SE, backlogs, mean latency.
     Packets are counted from these, so that ``pending before + arrived = satisfied + late + pending``: what was resolved
-    is satisfied by the share that SSR says, and late otherwise, since a twin knows no other verdicts. What it knows
-    nothing of is NaN (quantiles of latency) or 0 (bits, resource blocks).
+    is satisfied by the share that SSR says, and late otherwise, since a twin knows no other verdicts. Bits that arrive
+    are its packets in the mean size that they have in the scenario. What it knows nothing of is NaN (quantiles of
+    latency) or 0 (bits that were sent, resource blocks).
 
     Parameters
     ----------
@@ -78,6 +80,7 @@ class LearnedPlant:
         self._period = -1
         self._state: Floats = np.empty(0, np.float32)
         self._pending: IntArray = np.zeros(self._n, np.int64)
+        self._packet_bits = mean_packet_bits(scenario)
 
     # -- a plant -----------------------------------------------------------------------------------------------------
 
@@ -179,6 +182,7 @@ class LearnedPlant:
             "backlog_packets": backlog,
             "backlog_bits": np.rint(outcome.backlog_bits[0].double().numpy()).astype(np.int64),
             "departed": resolved,
+            "offered_bits": np.rint(arrived * self._packet_bits).astype(np.int64),
             "latency_mean_ms": np.where(idle, np.nan, outcome.latency_mean_ms[0].double().numpy()),
             **dict.fromkeys(UNKNOWN, np.full(self._n, np.nan)),
             **dict.fromkeys(NOTHING, np.zeros(self._n, np.int64)),
@@ -197,6 +201,18 @@ def consistent(outcome: Outcome, utilities: NDArray[np.float64], objective: Obje
     each = np.divide(missing, total, out=np.zeros_like(total), where=total > 0.0)
     moved: NDArray[np.float64] = np.clip(ssr + each[:, None] * room, 0.0, 1.0)
     return moved
+
+
+def mean_packet_bits(scenario: Scenario) -> NDArray[np.float64]:
+    """Mean size of the packets of each slice, shape ``(N,)``, over pilot periods; 0 where none arrives in them."""
+    with netsim.SimulationBatch(scenario, range(PILOT_SEED, PILOT_SEED + PILOT_CELLS)) as batch:
+        units = [scenario.initial_allocation] * PILOT_CELLS
+        reports = [batch.reset(), *(batch.step(units) for _ in range(PILOT_PERIODS - 1))]
+        packets, bits = (
+            sum(each.columns[name].sum(axis=0) for each in reports) for name in ("arrived", "offered_bits")
+        )
+    size: NDArray[np.float64] = np.divide(bits, packets, out=np.zeros(len(scenario.slices)), where=packets > 0)
+    return size
 
 
 def decoded(encoder: Encoder, state: Floats) -> IntArray:

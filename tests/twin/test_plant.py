@@ -13,6 +13,7 @@ from gymnasium.utils.env_checker import check_env
 import netsim
 from netsim import cli, sla
 from netsim.allocations import enumerate_all
+from netsim.controllers import Proportional
 from netsim.errors import AllocationError, InputError, RunError
 from netsim.plugins import make_plant
 from netsim.report import SLICE_FIELDS
@@ -24,7 +25,7 @@ from tests.twin.small import TINY, TWIN, encoder, fitted_twin, played, recorded
 from twin.commands import whatif
 from twin.digital_twin import DigitalTwin, TwinConfig
 from twin.keeping import keep
-from twin.plant import LearnedPlant, consistent, decoded
+from twin.plant import LearnedPlant, consistent, decoded, mean_packet_bits
 
 ALLOCATIONS = enumerate_all(20, 3)
 
@@ -69,6 +70,37 @@ def test_figures_are_consistent_with_one_another():
         assert np.abs(report.satisfied - report.resolved * report.ssr).max() <= 0.5
         assert (report.period, report.time_s) == (number, pytest.approx((number + 1) * 0.02))
         assert report.slices == TINY.slice_names
+
+
+def test_bits_that_arrive_are_packets_of_the_size_that_they_have_in_the_network():
+    """Of each slice within four standard errors of the mean over the pilot periods and over 80 others."""
+    size = mean_packet_bits(TINY)
+    with netsim.SimulationBatch(TINY, range(80)) as batch:
+        found = batch.reset().columns
+    packets, bits = (found[name].astype(float) for name in ("arrived", "offered_bits"))
+    mean = bits.sum(axis=0) / packets.sum(axis=0)
+    spread = np.sqrt(((bits - mean * packets) ** 2).sum(axis=0)) / packets.sum(axis=0)  # of a ratio of sums
+    assert (np.abs(size - mean) <= 4.0 * np.sqrt(2.0) * spread + 1e-9).all()
+    assert (size > 0).all()
+    for report in reports_of(plant_of()):
+        assert np.abs(report.offered_bits - report.arrived * size).max() <= 0.5
+
+
+def test_a_controller_that_looks_at_bits_decides_on_a_twin_as_on_the_network():
+    """In the mean over periods; it played the equal split while a twin said that no bits arrive."""
+    rule, plant = Proportional(TINY), plant_of()
+    report, played_there = plant.reset(1), []
+    for _ in range(60):
+        report = plant.step(rule.decide_allocation(report))
+        played_there.append(report.allocation)
+    simulation = netsim.Simulation(TINY, seed=1)
+    report, played_here = simulation.reset(), []
+    for _ in range(60):
+        report = simulation.step(rule.decide_allocation(report))
+        played_here.append(report.allocation)
+    there, here = np.mean(played_there, axis=0), np.mean(played_here, axis=0)
+    assert np.abs(there - here).max() < 2.0
+    assert np.abs(here - 20 / 3).max() > 2.0  # which is not the equal split
 
 
 def test_reports_cannot_be_changed():
