@@ -3,8 +3,10 @@
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from netsim.plugins import registered_names
 if TYPE_CHECKING:
     from netsim.scenario import Scenario
 
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _PACKAGES = ("slicetwin", "numpy", "numba", "scipy", "simpy", "pyarrow", "pydantic", "pluggy")
 
 
@@ -82,10 +85,26 @@ def _version(package: str) -> str:
 
 
 def _sources(controller: str, plugins: Sequence[str]) -> dict[str, str]:
-    """The digests that can be taken; what follows the name of a controller is text for it."""
-    named = controller.partition(":")[0] in registered_names("controllers")
-    digests = {spec: source_digest(spec) for spec in (*plugins, *(() if named else (controller,)))}
+    """The digests that can be taken."""
+    digests = {spec: source_digest(spec) for spec in (*plugins, *_code_in(controller))}
     return {spec: digest for spec, digest in digests.items() if digest is not None}
+
+
+def _code_in(controller: str) -> Iterator[str]:
+    """The ``file.py:Class`` and ``pkg.module:Class`` of a controller, also in the text that a named one is given.
+
+    What a text means is known to its controller alone; in those of this package, as ``explore:0.2/mine.py:A`` and
+    ``mixed:mine.py:A|other.py:B``, a controller ends at a bar and begins after a slash or colon.
+    """
+    names, (name, _, text) = registered_names("controllers"), controller.partition(":")
+    if name not in names:
+        yield controller
+        return
+    for part in text.split("|"):
+        begins = (0, *(match.end() for match in re.finditer(r"[/:]", part)))
+        inner = (part[begin:] for begin in begins)
+        found = (each for each in inner if each.partition(":")[0] not in names and source_digest(each) is not None)
+        yield from islice(found, 1)
 
 
 def source_digest(spec: str) -> str | None:
@@ -93,7 +112,7 @@ def source_digest(spec: str) -> str | None:
     where = spec.rpartition(":")[0]
     if where.endswith(".py"):
         return sha256(Path(where)) if Path(where).is_file() else None
-    return module_digest(where) if where else None
+    return module_digest(where) if _MODULE.fullmatch(where) else None
 
 
 def differences(

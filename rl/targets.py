@@ -7,8 +7,8 @@ from typing import Any
 
 from netsim import results
 from netsim.errors import InputError
-from netsim.files import sha256
 from netsim.plugins import PluginSet, attach, plugin_set, using
+from netsim.provenance import source_digest
 from netsim.scenario import Scenario
 from netsim.seals import MANIFEST, format_of
 from rl import records, students
@@ -97,17 +97,19 @@ def _run(folder: Path) -> Target:
 
 
 def _refuse_other_code(target: Target, spec: str, digest: str) -> None:
-    """Refuse a controller or plugin whose file is gone, or another one than was run: the figures would be others'."""
-    path, what = Path(spec.rpartition(":")[0]), "controller" if spec == target.controller else "plugin"
-    if not path.is_file():
+    """Refuse a controller or plugin whose code is gone, or another one than was run: the figures would be others'."""
+    where, now = spec.rpartition(":")[0], source_digest(spec)
+    noun = "file" if where.endswith(".py") else "module"
+    what = f"the {noun} {where} of its {'controller' if spec in target.controller else 'plugin'} {spec!r}"
+    if now is None:
         raise InputError(
-            f"{target.folder}: the file {path} of its {what} {spec!r} is not there; call this from the folder that the "
-            "run was called from, or put the file back"
+            f"{target.folder}: {what} is not there; call this from the folder that the run was called from, or put the "
+            f"{noun} back"
         )
-    if sha256(path) != digest:
+    if now != digest:
         raise InputError(
-            f"{target.folder}: the file {path} of its {what} {spec!r} is not the one that was run; put that one back, "
-            f"or play the controller as it is now: netsim evaluate {target.controller} --scenario SCENARIO"
+            f"{target.folder}: {what} is not the one that was run; put that one back, or play the controller as it is "
+            f"now: netsim evaluate {target.controller} --scenario SCENARIO"
         )
 
 

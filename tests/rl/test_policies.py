@@ -278,6 +278,39 @@ def test_evaluate_plays_a_run_s_controller_from_the_file_that_was_run_and_no_oth
         invoked(*options)
 
 
+def test_evaluate_plays_a_controller_of_a_module_and_no_other_than_was_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine_as_a_module.py").write_text(MINE.replace("UNITS", "4, 12, 4"))
+    options = ("--periods", 2, "--seeds", 2)
+    folder = a_run("run", "mine_as_a_module:Mine")
+    assert "controller mine_as_a_module:Mine" in invoked("evaluate", folder, *options)
+    # What a process has imported stays what it runs, so the manifest is changed and not the module.
+    manifest = RUN.read(Path(folder))
+    assert list(manifest["request"]["sources"]) == ["mine_as_a_module:Mine"]
+    manifest["request"]["sources"] = {"mine_as_a_module:Mine": "0" * 64}
+    RUN.write(Path(folder), manifest)
+    with pytest.raises(
+        InputError, match=r"run: the module mine_as_a_module of its controller .* is not the one that was"
+    ):
+        invoked("evaluate", folder, *options)
+
+
+@pytest.mark.parametrize("inner", ["mine.py:Mine", "lower/mine.py:Mine"])
+@pytest.mark.parametrize("around", ["explore:0.2/{}", "mixed:fixed:4,12,4|{}", "mixed:explore:0.5/{}|random"])
+def test_a_controller_within_another_is_the_one_that_was_run(around, inner, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("lower").mkdir()
+    for folder in (".", "lower"):
+        (Path(folder) / "mine.py").write_text(MINE.replace("UNITS", "4, 12, 4"))
+    run = a_run("run", around.format(inner))
+    assert list(json.loads((Path(run) / "manifest.json").read_text())["request"]["sources"]) == [inner]
+    Path(inner.partition(":")[0]).write_text(MINE.replace("UNITS", "5, 11, 4"))
+    with pytest.raises(
+        InputError, match=r"mine\.py of its controller .* is not the one that was run; put that one back"
+    ):
+        invoked("evaluate", run, "--periods", 2, "--seeds", 2)
+
+
 OFFER = """
 import netsim
 from netsim.controllers import Equal
