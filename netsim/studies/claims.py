@@ -25,7 +25,7 @@ def _compared(results: Results, claim: Claim) -> dict[str, Any]:
     lower = claim.lower if isinstance(claim.lower, float) else _sides(results, claim, claim.lower)
     pairs = _restricted(results, claim, paired_values(higher, lower))
     differences = _by_seed(pairs)
-    found = inference.paired(differences - claim.margin)
+    found = inference.paired(differences, claim.margin)
     return {
         "claim": claim.name,
         "says": claim.says,
@@ -33,21 +33,21 @@ def _compared(results: Results, claim: Claim) -> dict[str, Any]:
         "higher": list(claim.higher),
         "lower": claim.lower if isinstance(claim.lower, float) else list(claim.lower),
         "margin": claim.margin,
-        "effect": _told(found.effect + claim.margin),
-        "ci95": _ends(found, claim.margin),
+        "effect": _told(found.effect),
+        "ci95": _ends(found),
         "p": found.p,
         "pairs": found.pairs,
         "method": found.method,
-        "verdict": verdict(found),
+        "verdict": verdict(found, claim.margin),
         **_beside(pairs, differences, claim),
     }
 
 
-def verdict(found: Paired) -> Verdict:
-    """What the interval of differences, less the margin, says."""
-    if found.low > 0:
+def verdict(found: Paired, margin: float) -> Verdict:
+    """What the interval of differences says of their mean being above a margin."""
+    if found.low > margin:
         return "holds"
-    return "fails" if found.high < 0 else "undecided"
+    return "fails" if found.high < margin else "undecided"
 
 
 def _sides(results: Results, claim: Claim, groups: Sequence[str]) -> list[BySeed]:
@@ -92,8 +92,8 @@ def _beside(pairs: Sequence[Pairs], differences: Floats, claim: Claim) -> dict[s
     return {"probability_of_improvement": often, "pairs_needed": needed}
 
 
-def _ends(found: Paired, margin: float) -> list[float] | None:
-    ends = [found.low + margin, found.high + margin]
+def _ends(found: Paired) -> list[float] | None:
+    ends = [found.low, found.high]
     return ends if all(map(math.isfinite, ends)) else None
 
 

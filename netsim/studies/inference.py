@@ -124,13 +124,13 @@ class Paired:
     """Ends of the 95 % interval; infinite where there are too few pairs for one."""
     high: float
     p: float
-    """Of no difference, two-sided."""
+    """Of no difference but ``nothing``, two-sided."""
     pairs: int
     method: str
 
 
-def paired(differences: ArrayLike) -> Paired:
-    """Mean of paired differences, its 95 % interval, and the probability of one as large by chance.
+def paired(differences: ArrayLike, nothing: float = 0.0) -> Paired:
+    """Mean of paired differences, its 95 % interval, and the probability of one as far from ``nothing`` by chance.
 
     From six pairs on nothing is assumed but that without an effect a difference is as likely as its negative, which
     pairing makes true: the interval holds the values that a test by all changes of sign does not refuse. Its ends are
@@ -145,16 +145,16 @@ def paired(differences: ArrayLike) -> Paired:
     if not len(d):
         return Paired(math.nan, -math.inf, math.inf, 1.0, 0, "no pairs")
     if len(d) < LEAST_PAIRS:
-        return _student(d)
+        return _student(d, nothing)
     means = np.sort(_subset_means(d))
     all_signs = len(means) + 1
     skipped = math.floor(all_signs * (1 - LEVEL) / 2 + 1e-9)
-    below, above = int((means <= 0).sum()), int((means >= 0).sum())
+    below, above = int((means <= nothing).sum()), int((means >= nothing).sum())
     p = min(1.0, 2 * (1 + min(below, above)) / all_signs)
     return Paired(float(d.mean()), float(means[skipped - 1]), float(means[-skipped]), p, len(d), "changes of sign")
 
 
-def _student(d: Floats) -> Paired:
+def _student(d: Floats, nothing: float) -> Paired:
     from scipy.special import stdtr, stdtrit
 
     mean, n = float(d.mean()), len(d)
@@ -162,7 +162,8 @@ def _student(d: Floats) -> Paired:
     if not error:  # few pairs that agree, as times in rounds do, say nothing about how far others lie
         return Paired(mean, -math.inf, math.inf, 1.0, n, "no spread to judge by")
     half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * error
-    return Paired(mean, mean - half, mean + half, 2 * float(stdtr(n - 1, -abs(mean) / error)), n, "Student's t")
+    p = 2 * float(stdtr(n - 1, -abs(mean - nothing) / error))
+    return Paired(mean, mean - half, mean + half, p, n, "Student's t")
 
 
 def _subset_means(d: Floats) -> Floats:

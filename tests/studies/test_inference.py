@@ -132,6 +132,19 @@ def test_few_pairs_have_students_interval():
     assert found.method == "Student's t"
 
 
+@pytest.mark.parametrize("n", [4, 7, 13])
+@pytest.mark.parametrize("margin", [-0.02, 0.3])
+def test_a_margin_moves_what_is_tested_and_not_what_is_measured(margin, n):
+    d = rng_of(20 + n).normal(0.2, 0.3, n)
+    found, moved, plain = paired(d, margin), paired(d - margin), paired(d)
+    assert (found.effect, found.low, found.high) == (plain.effect, plain.low, plain.high)
+    assert found.p == pytest.approx(moved.p, rel=1e-9)
+    assert found.effect - margin == pytest.approx(moved.effect, rel=1e-9)
+    nothing_lost = paired([0.0] * 10, margin)
+    assert (nothing_lost.effect, nothing_lost.low, nothing_lost.high) == (0.0, 0.0, 0.0)  # not what 0 - m + m rounds to
+    assert nothing_lost.p == 2 / 1024
+
+
 def test_few_pairs_that_agree_decide_nothing():
     """Two differences of 200 interactions in rounds of 200 are no proof that all are."""
     found = paired([200.0, 200.0])
