@@ -54,7 +54,7 @@ def make_agent(name: str, task: Task, config: AgentConfig | None = None, device:
     Parameters
     ----------
     name
-        One of :data:`AGENTS`, one that is installed, or ``pkg.module:Class`` or ``path/file.py:Class``.
+        One of :data:`rl.agents.named.AGENTS`, one that is installed, or ``pkg.module:Class`` or ``path/file.py:Class``.
     task
         What it decides.
     config

@@ -31,7 +31,7 @@ class QAgent(ValueLearner):
 
     A subclass has :meth:`shapes` and :meth:`q`, which may be all; ``netsim train --agent path/file.py:Class`` trains
     it. Another target is another :meth:`next_values`, another loss :meth:`loss`, more hyper-parameters a ``Config``
-    derived from :class:`QConfig` or :class:`rl.agents.base.AgentConfig`.
+    derived from :class:`rl.agents.QConfig` or :class:`rl.agents.base.AgentConfig`.
     """
 
     Config: ClassVar[type[AgentConfig]] = QConfig
@@ -57,7 +57,7 @@ class QAgent(ValueLearner):
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name -> shape of each weight, ``layer.weight`` of shape ``(out, in)``, and ``layer.bias``.
 
-        :func:`rl.networks.mlp_shapes` has those of fully connected layers. Drawn are they within 1 / sqrt(in).
+        ``rl.networks.mlp_shapes`` has those of fully connected layers. They are drawn within 1 / sqrt(in).
         """
 
     @abstractmethod
