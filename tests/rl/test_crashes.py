@@ -28,9 +28,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def processes():
-    """Processes that begin with torch imported, so that a start costs little."""
+    """Processes that begin with all that a training needs in memory, so that a start costs little."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["rl.training", "tests.rl.small"])
+    context.set_forkserver_preload(["tests.rl.warm"])
     return context
 
 
