@@ -13,6 +13,7 @@ def test_the_gallery_holds_25_bugs_and_more_with_names_of_their_own():
     assert sum(bug.origin == PUBLIC for bug in BUGS) >= 9
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("hall", [environments, simulators, radio], ids=lambda hall: hall.__name__.rpartition(".")[2])
 def test_every_seeded_bug_is_noticed_by_two_tests_one_of_which_names_what_it_breaks(hall):
     """MUT-05. A hall at a time: a process that collects its tests costs as much as a dozen bugs."""

@@ -42,26 +42,26 @@ def drop(least_m: float, radii_m: tuple[float, ...]) -> Results:
             checks.append(share(f"P(R = {least_m:g} m)", (least_m / RADIUS_M) ** 2, groups < least_m + rounding_m))
         return checks
 
-    sound, leaking = (
-        np.concatenate([_distances_m(least_m, radius_m, seed) for seed in range(DROP_SEEDS)])
-        for radius_m in (RADIUS_M, LEFT_OF_CAPACITY * RADIUS_M)
-    )
+    sound, leaking = (_distances_m(least_m, radius_m) for radius_m in (RADIUS_M, LEFT_OF_CAPACITY * RADIUS_M))
     results = {fault: measured(sound, fault) for fault in (None, Fault.LATE, Fault.EARLY, Fault.LOSS)}
     return results | {Fault.LEAK: measured(leaking, None)}
 
 
-def _distances_m(least_m: float, radius_m: float, seed: int) -> np.ndarray:
+def _distances_m(least_m: float, radius_m: float) -> np.ndarray:
+    """Of the users of all seeds, one after the other."""
     scenario = Scenario.from_dict(
         {
             "name": "drop",
             "control": {"slots_per_period": 1},
             "channel": {"cell_radius": f"{radius_m!r} m", "min_distance": f"{least_m!r} m"},
-            "slices": {"placed": {**sender(1, 1, DROPPED_USERS), "traffic": {"kind": "silent"}}},
+            "slices": {"placed": sender(1000, 1, DROPPED_USERS)},  # who send nothing in the one slot that is played
         }
     )
-    simulation = Simulation(scenario, seed)
-    simulation.reset()
-    path_loss_db = 20.0 + 174.0 - 10 * np.log10(simulation.cell.users["gain"])
+    simulation, gains = Simulation(scenario), []
+    for seed in range(DROP_SEEDS):
+        simulation.reset(seed)
+        gains.append(simulation.cell.users["gain"].copy())
+    path_loss_db = 20.0 + 174.0 - 10 * np.log10(np.concatenate(gains))
     distances_m: np.ndarray = 1000 * 10 ** ((path_loss_db - 145.4) / 37.5)
     return distances_m
 
