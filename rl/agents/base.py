@@ -15,7 +15,7 @@ from torch import Tensor
 from netsim import allocations
 from netsim.scenario import Scenario
 from rl import draws
-from rl.networks import Parameters
+from rl.networks import Parameters, best_actions
 from rl.observation import Encoder
 from rl.optimiser import Adam
 from rl.replay import Arrays, Batch, Floats, Replay, Transitions
@@ -252,6 +252,36 @@ class ValueLearner(Learner):
 
     parameters: Parameters
     target: Parameters
+
+    def __init__(
+        self, task: Task, config: AgentConfig, device: str, whose: str, dtype: torch.dtype = torch.float32
+    ) -> None:
+        super().__init__(task, config, device, whose, dtype)
+        self.parameters = Parameters.drawn(self.shapes(), task.seed, whose, self.device, dtype)
+        self.target = self.parameters.like(self.parameters.flat.clone())
+        self._adam = Adam(self.parameters, config.learning_rate, target=self.target, target_rate=config.target_rate)
+
+    @abstractmethod
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name -> shape of each weight; ``self.task`` and ``self.config`` are there."""
+
+    @abstractmethod
+    def q(self, parameters: Parameters, states: Tensor) -> Tensor:
+        """Q(s, .; theta), shape ``(B, actions)``, for states of shape ``(B, N)``."""
+
+    # -- acting ------------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def scores(self, states: Floats) -> Floats:
+        """Q(s, .), shape ``(B, actions)``."""
+        q: Floats = self.q(self.parameters, self.tensor(states)).cpu().numpy()
+        return q
+
+    @torch.no_grad()
+    def act(self, states: Floats) -> NDArray[np.int64]:
+        """argmax_a Q(s, a), the first of equals."""
+        actions: NDArray[np.int64] = best_actions(self.q(self.parameters, self.tensor(states))).cpu().numpy()
+        return actions
 
     # -- parameters --------------------------------------------------------------------------------------------------
 

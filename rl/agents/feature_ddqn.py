@@ -13,12 +13,10 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rl.agents.base import AgentConfig, Task, ValueLearner, Width, surprise
 from rl.networks import Layers, Parameters, best_actions, linear, mlp_shapes, relu_layers
-from rl.optimiser import Adam
 from rl.replay import Batch, Floats
 
 TOWERS = ("state", "share")
@@ -51,33 +49,17 @@ class FeatureDdqn(ValueLearner):
         super().__init__(task, config, device, whose, dtype)
         self.features = self.tensor(features(task.shares()))
         """Of all allocations, shape ``(actions, 2 N)``."""
-        self.parameters = Parameters.drawn(self._shapes(), task.seed, whose, self.device, dtype)
-        self.target = self.parameters.like(self.parameters.flat.clone())
-        self._adam = Adam(self.parameters, config.learning_rate, target=self.target, target_rate=config.target_rate)
         self._phi, self._psi = (Layers(self.parameters, name, config.batch_size) for name in TOWERS)
         self._every: Layers | None = None
         """psi of all allocations, where they are learned from together."""
         self.scale = 1.0 / math.sqrt(config.dimensions)
         """1 / sqrt(d)."""
 
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of phi, the tower of the state, and of psi, that of the shares."""
         n, widths, d = self.task.n_slices, self.config.hidden, self.config.dimensions
         shapes = mlp_shapes("state", [n, *widths]) | mlp_shapes("state_out", [widths[-1], d])
         return shapes | mlp_shapes("share", [2 * n, *widths]) | mlp_shapes("share_out", [widths[-1], d])
-
-    # -- acting ------------------------------------------------------------------------------------------------------
-
-    @torch.no_grad()
-    def scores(self, states: Floats) -> Floats:
-        """Q(s, .), shape ``(B, actions)``."""
-        q: Floats = self.q(self.parameters, self.tensor(states)).cpu().numpy()
-        return q
-
-    @torch.no_grad()
-    def act(self, states: Floats) -> NDArray[np.int64]:
-        """argmax_w Q(s, w), the first of equals."""
-        actions: NDArray[np.int64] = best_actions(self.q(self.parameters, self.tensor(states))).cpu().numpy()
-        return actions
 
     # -- the equations -----------------------------------------------------------------------------------------------
 

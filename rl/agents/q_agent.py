@@ -8,14 +8,11 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rl.agents.base import AgentConfig, Task, ValueLearner, Width
-from rl.networks import Parameters, best_actions
-from rl.optimiser import Adam
+from rl.networks import Parameters
 from rl.replay import Batch, Floats
 
 
@@ -45,11 +42,8 @@ class QAgent(ValueLearner):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         """Draw the weights; see :func:`rl.agents.make_agent` for the parameters."""
-        self.config = config = self.Config() if config is None else config
-        super().__init__(task, config, device, whose, dtype)
-        self.parameters = Parameters.drawn(self.shapes(), task.seed, whose, self.device, dtype)
-        self.target = self.parameters.like(self.parameters.flat.clone())
-        self._adam = Adam(self.parameters, config.learning_rate, target=self.target, target_rate=config.target_rate)
+        self.config = self.Config() if config is None else config
+        super().__init__(task, self.config, device, whose, dtype)
 
     # -- what a subclass writes --------------------------------------------------------------------------------------
 
@@ -67,20 +61,6 @@ class QAgent(ValueLearner):
     def next_values(self, parameters: Parameters, next_states: Tensor) -> Tensor:
         """max_a Q'(s', a), shape ``(B,)``."""
         return self.q(self.target, next_states).max(dim=1).values
-
-    # -- acting ------------------------------------------------------------------------------------------------------
-
-    @torch.no_grad()
-    def scores(self, states: Floats) -> Floats:
-        """Q(s, .), shape ``(B, actions)``."""
-        q: Floats = self.q(self.parameters, self.tensor(states)).cpu().numpy()
-        return q
-
-    @torch.no_grad()
-    def act(self, states: Floats) -> NDArray[np.int64]:
-        """argmax_a Q(s, a), the first of equals."""
-        actions: NDArray[np.int64] = best_actions(self.q(self.parameters, self.tensor(states))).cpu().numpy()
-        return actions
 
     # -- the equations -----------------------------------------------------------------------------------------------
 
